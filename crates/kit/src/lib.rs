@@ -1,0 +1,1 @@
+//! Reads a bootstrap kit: slots, releases, dependencies.

@@ -1,0 +1,1 @@
+//! Catalyst's nouns, rules and transitions: no I/O, no async.

@@ -1,0 +1,1 @@
+//! Real Sovereigns on this machine: tools, images, the outside world, nodes.

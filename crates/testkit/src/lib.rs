@@ -1,0 +1,1 @@
+//! Fakes, fixtures and runners for tests; a development dependency only.

@@ -1,0 +1,1 @@
+//! A durable state machine over an append-only log; knows no Catalyst noun.
