@@ -1,0 +1,1 @@
+//! One Sovereign's control groups, on v1 and v2.

@@ -1,0 +1,1 @@
+//! Debian packages, unpacked into the cache and never installed.

@@ -1,0 +1,1 @@
+//! What a new node does by itself, once, as cloud-init would.

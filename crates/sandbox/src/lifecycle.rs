@@ -1,0 +1,1 @@
+//! Up, down and status of one Sovereign.

@@ -1,0 +1,1 @@
+//! The veth pair of one Sovereign and the host's rules for it.

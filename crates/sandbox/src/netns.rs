@@ -1,0 +1,1 @@
+//! Network namespaces by name.

@@ -1,0 +1,1 @@
+//! One Sovereign's daemons: their flags, files and order.

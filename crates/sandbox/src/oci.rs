@@ -1,0 +1,1 @@
+//! OCI layouts, pushes to a registry on loopback, and importable archives.

@@ -1,0 +1,1 @@
+//! The backends behind every front: Gitea, the public and the private registry.

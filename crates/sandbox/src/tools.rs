@@ -1,0 +1,1 @@
+//! Programs built from the pins in `sandbox/tools`, cached by key.
