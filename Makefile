@@ -1,0 +1,48 @@
+# Two commands do everything: `make up` and `make test`. The rest serves them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET   := x86_64-unknown-linux-gnu
+OUT      := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/$(TARGET)/debug
+CATALYST := $(OUT)/catalyst
+export CATALYST_SOURCE := $(CURDIR)
+
+.PHONY: help up down test check bench soak build console tools doctor
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
+
+up: build ## bring up the mothership and a ready Sovereign, print the link to watch it
+	@$(CATALYST) up
+
+down: ## take all of it down again (volumes stay; `catalyst down --purge` removes them too)
+	@if [ -x $(CATALYST) ]; then $(CATALYST) down; else echo "nothing was built here, so nothing runs"; fi
+
+build: console ## compile the binaries and the console
+	@scripts/stage build cargo build --locked --bin catalyst --bin catalystd
+
+console: console/dist/index.html
+
+console/dist/index.html: $(shell find console -path console/node_modules -prune -o -path console/dist -prune -o -type f -print 2>/dev/null)
+	@scripts/stage console-install npm --prefix console ci --no-audit --no-fund
+	@scripts/stage console npm --prefix console run build
+	@touch $@
+
+tools: build ## build what a local Sovereign is made of (a second run builds nothing)
+	@$(CATALYST) sandbox tools build
+
+doctor: build ## say what this machine lacks, line by line
+	@$(CATALYST) doctor
+
+check: console ## fmt, clippy, tidy, licences, console lint
+	@scripts/check
+
+test: build ## every test, the sandbox suites on a real cluster included
+	@scripts/test
+
+bench: build ## measure, and write benches/results
+	@scripts/bench
+
+soak: build ## the long-running proofs
+	@scripts/soak
