@@ -1,0 +1,314 @@
+//! The entries of the catalogue, in the order of their codes.
+//!
+//! 1000 request · 1100 who asks · 1200 deployments and kubeconfigs · 1300 records ·
+//! 2000 infrastructure · 2100 the cluster and its kit. Codes from 3000 belong to the sandbox.
+
+use super::{Problem, ProblemClass, ProblemCode};
+
+macro_rules! problems {
+    ($( $(#[$doc:meta])* $code:literal $name:ident $class:ident $slug:literal
+        $title:literal $cause:literal $fix:literal; )*) => {
+        impl Problem {
+            $(
+                #[doc = concat!("`", $slug, "`: ", $title, ".")]
+                pub const $name: Problem = Problem {
+                    code: ProblemCode($code),
+                    class: ProblemClass::$class,
+                    slug: $slug,
+                    title: $title,
+                    cause: $cause,
+                    fix: $fix,
+                };
+            )*
+        }
+        pub(super) const ALL: &[&Problem] = &[ $( &Problem::$name ),* ];
+    };
+}
+
+problems! {
+    1000 BODY_MALFORMED Invalid "invalid-body"
+        "The request's body cannot be read"
+        "The body is not the JSON object this operation takes."
+        "Send one JSON object with the fields the API description names.";
+    1001 FIELD_UNKNOWN Invalid "unknown-field"
+        "The request has a field nobody knows"
+        "Fields that are not understood are refused rather than dropped."
+        "Remove the field, or correct its spelling after the API description.";
+    1002 BODY_TOO_LARGE TooLarge "request-too-large"
+        "The request is too large"
+        "The body is larger than this operation ever needs."
+        "Send a smaller body; the API description gives each operation's limit.";
+    1003 FIELD_REQUIRED Invalid "field-required"
+        "A required field is missing"
+        "The field is absent or blank."
+        "Fill in the field that the detail names.";
+    1004 FQDN_MALFORMED Invalid "invalid-fqdn"
+        "The Sovereign's domain name is not a domain name"
+        "A domain name has at least two labels of letters, digits and `-`, each beginning with a letter."
+        "Give a name such as `sov1.example.org`.";
+    1005 NAME_MALFORMED Invalid "invalid-name"
+        "The Sovereign's short name cannot be used"
+        "A short name is a letter and at most 14 letters, digits or `-`, all lower case."
+        "Give a short name such as `sov1`, or leave it out to use the domain's first label.";
+    1006 EMAIL_MALFORMED Invalid "invalid-email"
+        "The e-mail address is not an e-mail address"
+        "The address has no user, no host or white space in it."
+        "Give an address such as `ops@example.org`.";
+    1007 PROVIDER_UNKNOWN Invalid "unknown-provider"
+        "The provider is not known"
+        "Sovereigns are made by `sandbox`, `existing` or `hetzner`."
+        "Set `provider` to one of these words.";
+    1008 PROVIDER_NOT_BUILT NotImplemented "provider-not-implemented"
+        "This provider cannot make Sovereigns yet"
+        "Only `sandbox` is built so far."
+        "Use `provider: sandbox`.";
+    1009 DOMAIN_MODE_UNKNOWN Invalid "unknown-domain-mode"
+        "The domain mode is not known"
+        "`sovereignDomainMode` is `byo-manual`, `byo-api` or `pool`."
+        "Leave the field out, or set it to `byo-manual`.";
+    1010 DOMAIN_MODE_NOT_BUILT Unprocessable "domain-mode-not-supported"
+        "This way of getting a domain is not offered yet"
+        "Pool domains and registrars that are driven for you are not built so far."
+        "Bring your own domain: leave `sovereignDomainMode` out, or set it to `byo-manual`.";
+    1011 FIELD_NOT_APPLICABLE Unprocessable "field-not-applicable"
+        "A field does not apply to this provider"
+        "What cannot be honoured is refused rather than dropped."
+        "Remove the field that the detail names, or choose the provider it belongs to.";
+    1012 FIELD_TOO_LONG Invalid "field-too-long"
+        "A field is too long"
+        "Names and addresses are at most 254 characters."
+        "Shorten the field that the detail names.";
+    1013 MEDIA_UNSUPPORTED UnsupportedMedia "unsupported-media-type"
+        "The request's content type is not understood"
+        "This operation takes `application/json`."
+        "Send the header `Content-Type: application/json`.";
+    1014 QUERY_INVALID Invalid "invalid-query"
+        "The query part of the address cannot be read"
+        "A parameter is unknown or not of its kind."
+        "Correct the parameter that the detail names.";
+    1015 ROUTE_UNKNOWN NotFound "not-found"
+        "There is nothing at this address"
+        "The path is not one of the API's."
+        "Look the path up in the API description.";
+    1016 METHOD_UNKNOWN MethodNotAllowed "method-not-allowed"
+        "This address does not take that method"
+        "The path exists with other methods."
+        "Look the path up in the API description.";
+    1017 TTL_INVALID Invalid "invalid-ttl"
+        "The token's time to live cannot be used"
+        "A token lives between one minute and 366 days."
+        "Give a time to live within these bounds.";
+    1018 TIER_UNKNOWN Invalid "unknown-tier"
+        "The tier is not known"
+        "Tiers are `viewer`, `developer`, `operator`, `admin` and `owner`."
+        "Give one of these words.";
+
+    1100 UNAUTHENTICATED Unauthenticated "unauthenticated"
+        "You are not signed in"
+        "The request carries neither a session nor a bearer token that is valid now."
+        "Open a login link (`catalyst login --link` prints one) or send `Authorization: Bearer …`.";
+    1101 TIER_TOO_LOW Forbidden "tier-too-low"
+        "Your tier does not allow this"
+        "The operation needs a higher tier than the session or token has."
+        "Ask an owner for a token of the tier that the detail names.";
+    1102 LOGIN_TOKEN_REFUSED Unauthenticated "login-token-refused"
+        "The login link cannot be used"
+        "It was used already, has expired or never existed."
+        "Ask for a new link: `catalyst login --link` on the machine that runs the mothership.";
+    1103 ORIGIN_REFUSED Forbidden "origin-refused"
+        "The request comes from another site"
+        "A session's cookie is honoured only for requests made by the console itself."
+        "Use the console at its own address, or a bearer token.";
+    1104 TOKEN_UNKNOWN NotFound "token-not-found"
+        "There is no such token"
+        "No token has this id, or it was revoked."
+        "List the tokens and take the id from there.";
+    1105 TIER_ABOVE_OWN Forbidden "tier-above-own"
+        "A token cannot be stronger than whoever makes it"
+        "The tier asked for is above the session's own."
+        "Ask for your own tier or a lower one.";
+
+    1200 DEPLOYMENT_UNKNOWN NotFound "deployment-not-found"
+        "There is no such deployment"
+        "No deployment has this id."
+        "List the deployments and take the id from there.";
+    1201 FQDN_TAKEN Conflict "fqdn-in-use"
+        "Another Sovereign has this domain name"
+        "A domain name belongs to one Sovereign at a time."
+        "Choose another domain name, or go on with the Sovereign that has it.";
+    1202 NAME_TAKEN Conflict "name-in-use"
+        "Another Sovereign has this short name"
+        "A short name belongs to one Sovereign at a time."
+        "Give another `name`.";
+    1203 NO_FREE_INDEX Conflict "no-free-index"
+        "This machine has no room for another Sovereign"
+        "A machine carries at most sixteen sandbox Sovereigns, each with its own network."
+        "Take a Sovereign down first.";
+    1204 PROVISIONING_DISABLED Unavailable "provisioning-disabled"
+        "Sovereigns are not made here"
+        "This catalyst-api runs inside a Sovereign, where provisioning is switched off."
+        "Use the mothership's console or its API.";
+    1205 NOT_RETRYABLE Conflict "not-retryable"
+        "There is nothing to try again"
+        "Only a deployment whose infrastructure failed can be tried again."
+        "Look at the deployment's state first.";
+    1210 BEARER_MISSING Unauthenticated "missing-bearer"
+        "The post-back carries no bearer"
+        "The node must send the bearer it was given."
+        "Send `Authorization: Bearer …` with the bearer of this deployment.";
+    1211 BEARER_NOT_MINTED Forbidden "no-bearer-hash"
+        "This deployment expects no post-back"
+        "No bearer was made for it."
+        "Create the deployment anew.";
+    1212 BEARER_WRONG Forbidden "invalid-bearer"
+        "The bearer is not this deployment's"
+        "The bearer does not match the one that was given to the node."
+        "Send the bearer of this deployment.";
+    1213 KUBECONFIG_ALREADY_SET Forbidden "already-set"
+        "The kubeconfig was posted already"
+        "A bearer is good for one post-back."
+        "Nothing needs doing; to replace a cluster, create the deployment anew.";
+    1214 KUBECONFIG_TOO_LARGE Unprocessable "body-too-large"
+        "The kubeconfig is larger than 1 MiB"
+        "A kubeconfig for one cluster takes a few KiB."
+        "Post the kubeconfig of the one cluster only.";
+    1215 KUBECONFIG_EMPTY Unprocessable "empty-body"
+        "The kubeconfig is empty"
+        "The post-back had no body."
+        "Post the kubeconfig as the body.";
+    1216 KUBECONFIGS_DIR_MISSING Unavailable "kubeconfigs-dir-unconfigured"
+        "There is no folder for kubeconfigs"
+        "`CATALYST_KUBECONFIGS_DIR` is empty."
+        "Set it to a folder that only the daemon can read.";
+    1217 KUBECONFIGS_DIR_UNWRITABLE Unavailable "kubeconfigs-dir-unwritable"
+        "The folder for kubeconfigs cannot be made"
+        "The folder's parent is missing, or the daemon may not write there."
+        "Give the daemon a folder it owns.";
+    1218 KUBECONFIG_WRITE_FAILED Unavailable "write-failed"
+        "The kubeconfig could not be kept"
+        "The disk is full or the folder is not writable."
+        "Make room and let the node try again: its bearer is still good.";
+    1219 BEARER_EXPIRED Forbidden "bearer-expired"
+        "The bearer has expired"
+        "The node took longer than the bearer lives."
+        "Create the deployment anew and look at the node's log.";
+    1220 KUBECONFIG_MALFORMED Unprocessable "kubeconfig-malformed"
+        "The kubeconfig cannot be read"
+        "It is not YAML of the form a kubeconfig has."
+        "Post the file that the cluster's own tools wrote.";
+    1221 KUBECONFIG_NOT_ONE_CLUSTER Unprocessable "kubeconfig-not-one-cluster"
+        "The kubeconfig does not name exactly one cluster"
+        "It must hold one cluster, one user and the context that joins them."
+        "Post the kubeconfig of the one cluster only.";
+    1222 KUBECONFIG_WRONG_HOST Unprocessable "kubeconfig-wrong-host"
+        "The kubeconfig points at another host"
+        "Its server is not the address this deployment's API was given."
+        "Post the kubeconfig of this deployment's own cluster.";
+    1223 KUBECONFIG_RUNS_PROGRAM Unprocessable "kubeconfig-plugin"
+        "The kubeconfig asks for a program to be run"
+        "`exec` and `auth-provider` would run a program here on another's word."
+        "Post a kubeconfig with a client certificate or a token in it.";
+    1224 KUBECONFIG_NAMES_FILE Unprocessable "kubeconfig-file-reference"
+        "The kubeconfig refers to a file"
+        "Files of the cluster's machine do not exist here, and files here are not its business."
+        "Put the certificates and keys into the kubeconfig itself (`…-data`).";
+    1225 KUBECONFIG_UNSAFE Unprocessable "kubeconfig-unsafe"
+        "The kubeconfig weakens the connection"
+        "TLS verification is switched off, a proxy is asked for or the authority is missing."
+        "Post a kubeconfig with `https`, `certificate-authority-data` and nothing that weakens it.";
+    1226 KUBECONFIG_NOT_YET Conflict "not-implemented"
+        "The kubeconfig has not come yet"
+        "The Sovereign's node has not posted it."
+        "Wait until the node reports in.";
+    1227 KUBECONFIG_FILE_MISSING Conflict "kubeconfig-file-missing"
+        "The kubeconfig's file is gone"
+        "It was kept and is no longer there, or not as it was."
+        "Restore the folder of kubeconfigs from a backup.";
+    1230 KUBECONFIG_NEVER_CAME Failed "kubeconfig-timed-out"
+        "The node never reported in"
+        "The infrastructure stands, and no kubeconfig came within the time allowed."
+        "Look at the node's log (`catalyst sandbox logs NAME`); the node may still report in while its bearer lives.";
+
+    1300 STORE_LOCKED Unavailable "store-locked"
+        "Another process uses these records"
+        "Two daemons on one folder would overwrite each other."
+        "Stop the other daemon, or give this one a folder of its own.";
+    1301 STORE_UNWRITABLE Unavailable "store-unwritable"
+        "The records cannot be written"
+        "The folder is missing, not the daemon's own or on a file system that is read-only."
+        "Give the daemon a folder that it owns and can write.";
+    1302 STORE_FULL Unavailable "store-full"
+        "The disk is full"
+        "The file system that holds the records has no room left."
+        "Make room; nothing was half-written and the request can be sent again.";
+    1303 RECORD_CORRUPT Internal "record-corrupt"
+        "A deployment's record is damaged"
+        "Its log breaks off in the middle or its numbers do not follow each other."
+        "Restore the record from a backup; the others are not affected.";
+    1390 INTERNAL Internal "internal-error"
+        "Something went wrong inside"
+        "A fault of ours; the log has the particulars."
+        "Try again, and report it with the time and the code if it stays.";
+
+    2000 TOFU_MISSING Failed "tofu-missing"
+        "OpenTofu is not where it should be"
+        "The program `tofu` is missing or cannot be run."
+        "Run `catalyst doctor`, then `make up`: it builds what is missing.";
+    2001 MODULE_MISSING Failed "module-missing"
+        "The infrastructure's module is missing"
+        "The folder of the provider's OpenTofu module is not there or holds no `.tf` file."
+        "Point the daemon at the module's folder, or reinstall it.";
+    2002 WORKDIR_UNWRITABLE Failed "workdir-unwritable"
+        "The infrastructure's folder cannot be written"
+        "The disk is full, or the folder is not the daemon's own."
+        "Make room or give the daemon a folder that it owns, then try again.";
+    2003 TOFU_INIT_FAILED Failed "tofu-init-failed"
+        "OpenTofu could not be set up"
+        "`tofu init` failed."
+        "Read the lines above, remedy what they name and try again.";
+    2004 TOFU_PLAN_FAILED Failed "tofu-plan-failed"
+        "The infrastructure could not be planned"
+        "`tofu plan` failed."
+        "Read the lines above, remedy what they name and try again.";
+    2005 TOFU_APPLY_FAILED Failed "tofu-apply-failed"
+        "The infrastructure could not be made"
+        "`tofu apply` failed at one of its resources."
+        "Remedy what the resource's message names and try again: what stands is kept.";
+    2006 TOFU_OUTPUT_INVALID Failed "tofu-output-invalid"
+        "The infrastructure did not say where it is"
+        "An output the module owes is missing or not of its kind."
+        "Compare the module's outputs with those the daemon reads.";
+    2007 TOFU_TIMED_OUT Failed "tofu-timed-out"
+        "The infrastructure took too long"
+        "A step of OpenTofu did not end within the time allowed."
+        "Look at the last resource that was being made, then try again.";
+    2008 TOFU_STILL_RUNNING Failed "tofu-still-running"
+        "An earlier OpenTofu run has not ended"
+        "Processes of a run that was cut off still hold the deployment's folder."
+        "Wait until they end, or end them, then try again.";
+
+    2100 CLUSTER_UNREACHABLE Failed "cluster-unreachable"
+        "The cluster does not answer"
+        "Its API server cannot be reached with the kubeconfig the node posted."
+        "Look whether the node runs (`catalyst sandbox status`); watching goes on by itself.";
+    2101 FLUX_NOT_RECONCILING Failed "flux-not-reconciling"
+        "Flux has not begun"
+        "No release of the kit appeared within the time allowed."
+        "Look at the GitRepository `openova` and the Kustomization `bootstrap-kit` in `flux-system`; watching goes on by itself.";
+    2102 KIT_UNREADABLE Failed "kit-unreadable"
+        "The kit cannot be read"
+        "The commit that Flux fetched does not build into a set of releases."
+        "Correct the kit in Git; watching goes on by itself.";
+    2103 COMPONENT_FAILED Failed "component-failed"
+        "A component failed"
+        "The Helm controller tried and gave up."
+        "Remedy what the component's message names; watching goes on by itself.";
+    2104 KIT_TIMED_OUT Failed "kit-timed-out"
+        "The kit was not ready in time"
+        "At least one component was not healthy when the time allowed ended."
+        "Look at the components that are not installed; watching goes on by itself.";
+    2105 COMPONENT_UNWELL Failed "component-unwell"
+        "A component is not well"
+        "It was installed and is not healthy now."
+        "Look at the component's message and at its workloads.";
+}
