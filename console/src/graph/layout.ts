@@ -1,0 +1,139 @@
+// Where each component stands in the picture. Depends on names, slots and dependencies only, never on states, so that the
+// picture stands still while everything in it moves.
+import { graphlib, layout as dagre } from "@dagrejs/dagre";
+import type { Component } from "../api/types";
+
+export type Shape = Pick<Component, "name" | "slot" | "dependsOn">;
+
+export interface Size {
+  width: number;
+  height: number;
+  /** Between neighbours in one column. */
+  gap: number;
+  /** Between columns. */
+  reach: number;
+}
+
+export interface Box {
+  name: string;
+  /** Upper left corner. */
+  x: number;
+  y: number;
+}
+
+export interface Edge {
+  from: string;
+  to: string;
+  /** An SVG path. */
+  path: string;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  boxes: ReadonlyMap<string, Box>;
+  edges: readonly Edge[];
+  /** Names from left to right, top to bottom: the order of the keyboard and of lists. */
+  order: readonly string[];
+}
+
+export const ROOMY: Size = { width: 184, height: 52, gap: 18, reach: 64 };
+export const DENSE: Size = { width: 132, height: 26, gap: 7, reach: 30 };
+
+const cache = new Map<string, Layout>();
+
+/** What the layout depends on, as one string. */
+export function shapeKey(components: readonly Shape[], size: Size): string {
+  const parts = components.map((c) => `${c.slot}/${c.name}<${[...c.dependsOn].sort().join(",")}`).sort();
+  return `${size.width}x${size.height}|${parts.join("|")}`;
+}
+
+/** The layout of a set of components; computed once per shape. */
+export function layoutOf(components: readonly Shape[], size: Size): Layout {
+  const key = shapeKey(components, size);
+  let found = cache.get(key);
+  if (!found) {
+    found = compute(components, size);
+    cache.set(key, found);
+  }
+  return found;
+}
+
+function bySlot(a: Shape, b: Shape): number {
+  return a.slot.localeCompare(b.slot, "en", { numeric: true }) || a.name.localeCompare(b.name, "en");
+}
+
+function compute(components: readonly Shape[], size: Size): Layout {
+  const graph = new graphlib.Graph();
+  graph.setGraph({ rankdir: "LR", nodesep: size.gap, ranksep: size.reach, edgesep: 6, marginx: 2, marginy: 2 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  const sorted = [...components].sort(bySlot);
+  const names = new Set(sorted.map((c) => c.name));
+  for (const c of sorted) graph.setNode(c.name, { width: size.width, height: size.height });
+  for (const [from, to] of drawnEdges(sorted, names)) graph.setEdge(from, to);
+  dagre(graph);
+
+  const boxes = new Map<string, Box>();
+  for (const name of names) {
+    const node = graph.node(name) as { x: number; y: number };
+    boxes.set(name, { name, x: Math.round(node.x - size.width / 2), y: Math.round(node.y - size.height / 2) });
+  }
+  const edges = graph.edges().map((e): Edge => {
+    const { points } = graph.edge(e) as { points: { x: number; y: number }[] };
+    const a = boxes.get(e.v)!;
+    const b = boxes.get(e.w)!;
+    const inner = points.slice(1, -1);
+    const start = { x: a.x + size.width, y: a.y + size.height / 2 };
+    const end = { x: b.x, y: b.y + size.height / 2 };
+    return {
+      from: e.v,
+      to: e.w,
+      path: curve([start, ...inner.filter((p) => p.x > start.x + 1 && p.x < end.x - 1), end]),
+    };
+  });
+  const order = [...boxes.values()].sort((a, b) => a.x - b.x || a.y - b.y).map((b) => b.name);
+  const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
+  return { width: Math.ceil(width), height: Math.ceil(height), boxes, edges, order };
+}
+
+/** Dependencies worth a line: one that another path already implies is left out (the panel still lists it). */
+export function drawnEdges(components: readonly Shape[], names: ReadonlySet<string>): [string, string][] {
+  const needs = new Map(components.map((c) => [c.name, c.dependsOn.filter((d) => names.has(d) && d !== c.name)]));
+  const reach = new Map<string, Set<string>>();
+  const reachOf = (name: string, open: Set<string>): Set<string> => {
+    const known = reach.get(name);
+    if (known) return known;
+    const all = new Set<string>();
+    if (open.has(name)) return all;
+    open.add(name);
+    for (const d of needs.get(name) ?? []) {
+      all.add(d);
+      for (const far of reachOf(d, open)) all.add(far);
+    }
+    open.delete(name);
+    reach.set(name, all);
+    return all;
+  };
+  const edges: [string, string][] = [];
+  for (const c of components) {
+    const direct = [...new Set(needs.get(c.name) ?? [])].sort();
+    for (const d of direct) {
+      const implied = direct.some((other) => other !== d && reachOf(other, new Set()).has(d));
+      if (!implied) edges.push([d, c.name]);
+    }
+  }
+  return edges;
+}
+
+/** A curve that leaves and enters each point horizontally. */
+function curve(points: { x: number; y: number }[]): string {
+  const r = (n: number) => Math.round(n * 10) / 10;
+  let path = `M${r(points[0]!.x)},${r(points[0]!.y)}`;
+  for (let i = 1; i < points.length; i++) {
+    const a = points[i - 1]!;
+    const b = points[i]!;
+    const mid = r((a.x + b.x) / 2);
+    path += ` C${mid},${r(a.y)} ${mid},${r(b.y)} ${r(b.x)},${r(b.y)}`;
+  }
+  return path;
+}

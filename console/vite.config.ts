@@ -1,0 +1,12 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+import ClosingLine from "./scripts/closing-line";
+
+const api = process.env.CATALYST_API ?? "http://127.0.0.1:7090";
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: { target: "es2022", cssTarget: ["chrome123", "firefox120", "safari17.5"], reportCompressedSize: false },
+  server: { host: "127.0.0.1", port: 7091, proxy: { "/api": api, "/auth": api, "/healthz": api } },
+  test: { include: ["tests/**/*.test.ts"], reporters: ["default", new ClosingLine()] },
+});
