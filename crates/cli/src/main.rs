@@ -1,3 +1,23 @@
-//! The command line.
+//! `catalyst`, the command line. `main` is a table of contents: arguments in `args`, one file per
+//! verb in `commands`, every failure through `problem`.
 
-fn main() {}
+mod api;
+mod args;
+mod commands;
+mod output;
+mod problem;
+mod session;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let output = output::Output::new(&args.global);
+    match commands::run(args, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => problem::report(&error, &output),
+    }
+}

@@ -1,0 +1,71 @@
+//! One file per verb. A command gets its own arguments and a [`Context`], prints through it and
+//! returns an error for `problem` to explain.
+
+pub(crate) mod completions;
+pub(crate) mod login;
+pub(crate) mod sovereign;
+pub(crate) mod token;
+
+use anyhow::Context as _;
+use catalyst_sandbox::paths::{Roots, RootsInput};
+
+use crate::api::Client;
+use crate::args::{Args, Command, Global};
+use crate::output::Output;
+use crate::session::Sessions;
+
+/// What every command works with.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) output: &'a Output,
+    pub(crate) roots: Roots,
+    pub(crate) sessions: Sessions,
+}
+
+impl Context<'_> {
+    /// A client with the token kept for this server.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Client::new(&self.global.api, self.sessions.token(&self.global.api)?)
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
+    let Args { global, command } = args;
+    if let Command::Completions(args) = command {
+        return completions::run(&args, output);
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = roots(&global)?;
+    let sessions = Sessions::new(roots.home.root().join("credentials.json"));
+    let context = Context { global: &global, output, roots, sessions };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(dispatch(command, &context))
+}
+
+async fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<()> {
+    match command {
+        Command::Login(args) => login::login(args, context).await,
+        Command::Logout => login::logout(context).await,
+        Command::Sovereign(command) => sovereign::run(command, context).await,
+        Command::Token(command) => token::run(command, context).await,
+        Command::Completions(args) => completions::run(&args, context.output),
+    }
+}
+
+fn roots(global: &Global) -> anyhow::Result<Roots> {
+    let folder =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(Into::into);
+    let user_home = folder("HOME").context("HOME is not set")?;
+    Ok(Roots::resolve(RootsInput {
+        cache: global.cache.clone(),
+        home: global.home.clone(),
+        run: folder("CATALYST_RUN"),
+        xdg_cache: folder("XDG_CACHE_HOME"),
+        xdg_state: folder("XDG_STATE_HOME"),
+        user_home,
+    }))
+}

@@ -1,0 +1,168 @@
+//! `catalyst sovereign watch`: follow a run to its end; live on a terminal, plain lines otherwise.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+
+use crate::api::wire::{Event, Sovereign};
+use crate::api::{Client, Frame};
+use crate::args::Format;
+use crate::output::Output;
+use crate::problem::Explained;
+use crate::tree;
+
+/// How long a server may be away (a restart, say) before following gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(1);
+/// Times on screen move even when nothing happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Follows until ready (success) or any other end (failure with the cause).
+pub(crate) async fn run(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
+    let mut view = View::new(output);
+    let sovereign = follow(client, id, &mut view).await?;
+    view.close(&sovereign);
+    if sovereign.status == "ready" {
+        return Ok(());
+    }
+    let answer = &sovereign.answer;
+    let code = answer.code.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
+    let cause = answer.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let fix = answer.fix.clone().unwrap_or_default();
+    Err(Explained::new(format!("{code}{}{cause}", answer.headline), fix).into())
+}
+
+async fn follow(client: &Client, id: &str, view: &mut View<'_>) -> anyhow::Result<Sovereign> {
+    let mut seen = 0;
+    let mut away: Option<tokio::time::Instant> = None;
+    loop {
+        match follow_once(client, id, &mut seen, view).await {
+            Ok(Some(sovereign)) => return Ok(sovereign),
+            Ok(None) => away = None,
+            Err(error) => {
+                let refused = error
+                    .downcast_ref::<crate::api::ApiProblem>()
+                    .is_some_and(|problem| problem.status != 0 && problem.status < 500);
+                let since = *away.get_or_insert_with(tokio::time::Instant::now);
+                if refused || since.elapsed() > PATIENCE {
+                    return Err(error);
+                }
+                view.stale(since.elapsed());
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// One connection: the snapshot, then events after its `seq`, each followed by a new snapshot, so
+/// that what is shown is always what the server says and never a second fold of our own.
+async fn follow_once(
+    client: &Client,
+    id: &str,
+    seen: &mut u64,
+    view: &mut View<'_>,
+) -> anyhow::Result<Option<Sovereign>> {
+    let mut stream = client.events(id, *seen).await?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut stale = true;
+    loop {
+        tokio::select! {
+            frame = stream.next() => match frame? {
+                Some(Frame::Event(event)) => {
+                    *seen = (*seen).max(event.seq);
+                    view.event(&event)?;
+                    stale = true;
+                }
+                Some(Frame::Done(sovereign)) => return Ok(Some(*sovereign)),
+                None => return Ok(None),
+            },
+            _ = tick.tick() => {
+                if stale {
+                    let sovereign = client.sovereign(id).await?;
+                    stale = false;
+                    if sovereign.is_settled() && *seen >= sovereign.seq {
+                        return Ok(Some(sovereign));
+                    }
+                    stale |= sovereign.is_settled();
+                    view.state = Some(sovereign);
+                }
+                view.draw();
+            }
+        }
+    }
+}
+
+/// What the person sees.
+struct View<'a> {
+    output: &'a Output,
+    bar: Option<ProgressBar>,
+    state: Option<Sovereign>,
+}
+
+impl<'a> View<'a> {
+    fn new(output: &'a Output) -> Self {
+        let live = output.live && output.format == Format::Table;
+        let bar = live.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(
+                ProgressStyle::with_template("{msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            bar
+        });
+        Self { output, bar, state: None }
+    }
+
+    fn event(&self, event: &Event) -> anyhow::Result<()> {
+        match self.output.format {
+            Format::Json | Format::Yaml => self.output.line(&serde_json::to_string(event)?),
+            Format::Table if self.bar.is_none() => self.output.line(&plain(event)),
+            Format::Table => Ok(()),
+        }
+    }
+
+    fn draw(&self) {
+        if let (Some(bar), Some(state)) = (&self.bar, &self.state) {
+            bar.set_message(tree::lines(state, Timestamp::now(), width(), self.output).join("\n"));
+        }
+    }
+
+    fn stale(&self, since: Duration) {
+        let text = format!(
+            "catalyst-api is away since {} s; catching up when it is back",
+            since.as_secs()
+        );
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => self.output.say(&text),
+        }
+    }
+
+    fn close(&self, sovereign: &Sovereign) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.output.format == Format::Table {
+            let lines = tree::lines(sovereign, Timestamp::now(), width(), self.output);
+            self.output.say(&lines.join("\n"));
+        }
+    }
+}
+
+/// One event as one line for a pipe or a log.
+fn plain(event: &Event) -> String {
+    let time = event.time.map(|time| time.strftime("%H:%M:%S").to_string()).unwrap_or_default();
+    let sign = match event.level.as_str() {
+        "error" => "ERROR",
+        "warn" => "WARN ",
+        _ => "     ",
+    };
+    tree::clip(&format!("{time} {sign} {}", event.message), 400)
+}
+
+fn width() -> usize {
+    let columns = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+    columns.clamp(40, 160)
+}

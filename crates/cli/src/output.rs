@@ -1,0 +1,106 @@
+//! Data goes to standard output, talk to standard error; colour never carries meaning alone.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use owo_colors::{OwoColorize as _, Style};
+use serde::Serialize;
+
+use crate::args::{Format, Global};
+
+/// Where and how a command prints.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    /// Standard error is a terminal: progress may be drawn over itself.
+    pub(crate) live: bool,
+    colour: bool,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        let live = io::stderr().is_terminal();
+        let colour = !global.no_color && live && io::stdout().is_terminal();
+        Self { format: global.output, live, colour }
+    }
+
+    /// Prints one line of data.
+    pub(crate) fn line(&self, line: &str) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}").context("write to standard output")
+    }
+
+    /// Prints a value as one document in the format asked for; `table` gives the human form.
+    pub(crate) fn value<T: Serialize>(
+        &self,
+        value: &T,
+        human: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        let text = match self.format {
+            Format::Table => human(),
+            Format::Json => serde_json::to_string_pretty(value)?,
+            Format::Yaml => serde_saphyr::to_string(value)?,
+        };
+        self.line(text.trim_end())
+    }
+
+    /// Says something to the person; not data.
+    pub(crate) fn say(&self, line: &str) {
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    /// The headline of a failure.
+    pub(crate) fn failure(&self, headline: &str) {
+        self.say(&format!("{} {headline}", self.paint("✕ failed:", Style::new().red().bold())));
+    }
+
+    /// A labelled line under a headline, wrapped text kept as it is.
+    pub(crate) fn note(&self, label: &str, text: &str) {
+        self.say(&format!("  {} {text}", self.paint(&format!("{label}:"), Style::new().bold())));
+    }
+
+    /// Applies a style where colours are wanted.
+    pub(crate) fn paint(&self, text: &str, style: Style) -> String {
+        if self.colour { text.style(style).to_string() } else { text.to_owned() }
+    }
+}
+
+/// Aligns rows under a header by display width; the last column is not padded.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..header.len()).map(width).collect();
+    let format = |cells: Vec<&str>| {
+        let last = cells.len().saturating_sub(1);
+        let padded = cells.iter().enumerate().map(|(column, cell)| {
+            if column == last {
+                (*cell).to_owned()
+            } else {
+                format!("{cell:<width$}", width = widths[column])
+            }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![format(header.to_vec())];
+    lines.extend(rows.iter().map(|row| format(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_have_no_trailing_space() {
+        let rows =
+            vec![vec!["sov1".into(), "ready".into()], vec!["a-longer-one".into(), String::new()]];
+        let text = table(&["NAME", "STATE"], &rows);
+        insta::assert_snapshot!(text, @"
+        NAME          STATE
+        sov1          ready
+        a-longer-one
+        ");
+    }
+}
