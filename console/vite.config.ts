@@ -1,6 +1,6 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
-import ClosingLine from "./scripts/closing-line";
+import ClosingLine from "./scripts/closing-line.ts";
 
 const api = process.env.CATALYST_API ?? "http://127.0.0.1:7090";
 

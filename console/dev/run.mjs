@@ -269,7 +269,7 @@ function playKit(kind, kit, state, frozen, at, answer, phase, leave, enter) {
         };
       },
     );
-    if (item.component === victim) {
+    if (item.component === victim && kind !== "degraded") {
       fail(kind, item, start, state, at, who, c, move, answer, phase);
       continue;
     }

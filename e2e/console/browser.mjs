@@ -18,7 +18,12 @@ const FLAGS = [
 ];
 
 /** A browser context of its own; `close` ends the browser and removes its folder. */
-export async function openBrowser({ viewport = WIDE, colorScheme = "light", reducedMotion = "no-preference", deviceScaleFactor = 1 } = {}) {
+export async function openBrowser({
+  viewport = WIDE,
+  colorScheme = "light",
+  reducedMotion = "no-preference",
+  deviceScaleFactor = 1,
+} = {}) {
   const profile = await mkdtemp(join(tmpdir(), "console-e2e-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -33,10 +38,16 @@ export async function openBrowser({ viewport = WIDE, colorScheme = "light", redu
   context.setDefaultTimeout(15_000);
   const page = context.pages()[0] ?? (await context.newPage());
   const complaints = [];
-  page.on("pageerror", (error) => complaints.push(`page error: ${error.message}`));
+  page.on("pageerror", (error) =>
+    complaints.push(`page error: ${error.message}`),
+  );
   page.on("console", (message) => {
     // A request that fails is an outage or a refusal, which the page itself must tell; everything else is a fault.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
+    if (
+      message.type() === "error" &&
+      !message.text().startsWith("Failed to load resource")
+    )
+      complaints.push(message.text());
   });
   const close = async () => {
     await context.close();

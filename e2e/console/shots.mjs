@@ -6,7 +6,9 @@ const base = process.env.CONSOLE_URL ?? "http://127.0.0.1:7090";
 const only = process.argv[2];
 await mkdir(new URL("shots/", import.meta.url), { recursive: true });
 
-const run = async (query) => (await (await fetch(`${base}/dev/run?${query}`, { method: "POST" })).json()).id;
+const run = async (query) =>
+  (await (await fetch(`${base}/dev/run?${query}`, { method: "POST" })).json())
+    .id;
 const ids = {
   infra: await run("kind=sandbox&name=sov1&skip=7.2&frozen=1"),
   kit: await run("kind=sandbox&name=sov2&skip=43&frozen=1"),
@@ -15,7 +17,7 @@ const ids = {
   failed: await run("kind=image-refused&name=sov5&skip=1000"),
   tofu: await run("kind=tofu-fails&name=sov6&skip=1000"),
   silent: await run("kind=no-postback&name=sov7&skip=1000"),
-  full: await run("kind=full-failed&name=full&skip=75&frozen=1"),
+  full: await run("kind=full-failed&name=full&skip=115&frozen=1"),
 };
 const at = (id, rest = "overview") => `/sovereigns/${ids[id]}/${rest}`;
 const pages = {
@@ -35,21 +37,44 @@ const pages = {
   "components-full": at("full", "components"),
   jobs: at("ready", "jobs"),
   events: at("failed", "events"),
-  event: at("failed", "events?seq=40"),
+  event: at("failed", "events?seq=24"),
   access: at("ready", "access"),
 };
 
 for (const [size, viewport] of Object.entries({ wide: WIDE, slim: SLIM })) {
   for (const colorScheme of ["light", "dark"]) {
-    const { page, complaints, close } = await openBrowser({ viewport, colorScheme });
+    const { page, complaints, close } = await openBrowser({
+      viewport,
+      colorScheme,
+    });
     for (const [name, path] of Object.entries(pages)) {
       if (only && !`${name}-${size}-${colorScheme}`.includes(only)) continue;
       if (name === "login") await page.context().clearCookies();
-      else if ((await page.context().cookies()).length === 0) await page.request.post(`${base}/api/v1/auth/login`, { data: { token: "shots" } });
+      else if ((await page.context().cookies()).length === 0)
+        await page.request.post(`${base}/api/v1/auth/login`, {
+          data: { token: "shots" },
+        });
       await page.goto(base + path);
       await page.waitForTimeout(700);
-      await page.screenshot({ path: new URL(`shots/${name}-${size}-${colorScheme}.png`, import.meta.url).pathname, fullPage: size === "slim" });
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      await page.screenshot({
+        path: new URL(
+          `shots/${name}-${size}-${colorScheme}.png`,
+          import.meta.url,
+        ).pathname,
+      });
+      if (size === "slim") {
+        await page.mouse.wheel(0, viewport.height - 60);
+        await page.waitForTimeout(150);
+        await page.screenshot({
+          path: new URL(
+            `shots/${name}-${size}-${colorScheme}-below.png`,
+            import.meta.url,
+          ).pathname,
+        });
+      }
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - innerWidth,
+      );
       if (over > 0) console.log(`${name} ${size}: ${over}px too wide`);
     }
     for (const c of new Set(complaints)) console.log(c);

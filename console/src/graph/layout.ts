@@ -19,6 +19,8 @@ export interface Box {
   /** Upper left corner. */
   x: number;
   y: number;
+  width: number;
+  height: number;
 }
 
 export interface Edge {
@@ -38,9 +40,38 @@ export interface Layout {
 }
 
 export const ROOMY: Size = { width: 184, height: 52, gap: 18, reach: 64 };
+export const SNUG: Size = { width: 150, height: 40, gap: 8, reach: 34 };
+/** How small the picture may be drawn before it scrolls instead. */
+export const SMALLEST = 0.86;
 export const DENSE: Size = { width: 132, height: 26, gap: 7, reach: 30 };
 
-const cache = new Map<string, Layout>();
+/** The largest size in which the picture fits into the room (pixels): a matter of the shape, not of states. */
+export function sizeFor(components: readonly Shape[], room: { width: number; height: number }): Size {
+  const columns = new Map<number, number>();
+  for (const depth of depths(components).values()) columns.set(depth, (columns.get(depth) ?? 0) + 1);
+  const fullest = Math.max(1, ...columns.values());
+  const fits = (s: Size) =>
+    (fullest * (s.height + s.gap) - s.gap) * SMALLEST <= room.height &&
+    (columns.size * (s.width + s.reach) - s.reach) * SMALLEST <= room.width;
+  return [ROOMY, SNUG].find(fits) ?? DENSE;
+}
+
+/** How many steps of dependencies stand before each. */
+function depths(components: readonly Shape[]): Map<string, number> {
+  const byName = new Map(components.map((c) => [c.name, c]));
+  const depth = new Map<string, number>();
+  const depthOf = (name: string): number => {
+    const known = depth.get(name);
+    if (known !== undefined) return known;
+    depth.set(name, 0);
+    const needs = byName.get(name)?.dependsOn.filter((d) => byName.has(d)) ?? [];
+    const own = needs.length === 0 ? 0 : 1 + Math.max(...needs.map(depthOf));
+    depth.set(name, own);
+    return own;
+  };
+  for (const c of components) depthOf(c.name);
+  return depth;
+}
 
 /** What the layout depends on, as one string. */
 export function shapeKey(components: readonly Shape[], size: Size): string {
@@ -48,22 +79,12 @@ export function shapeKey(components: readonly Shape[], size: Size): string {
   return `${size.width}x${size.height}|${parts.join("|")}`;
 }
 
-/** The layout of a set of components; computed once per shape. */
-export function layoutOf(components: readonly Shape[], size: Size): Layout {
-  const key = shapeKey(components, size);
-  let found = cache.get(key);
-  if (!found) {
-    found = compute(components, size);
-    cache.set(key, found);
-  }
-  return found;
-}
-
 function bySlot(a: Shape, b: Shape): number {
   return a.slot.localeCompare(b.slot, "en", { numeric: true }) || a.name.localeCompare(b.name, "en");
 }
 
-function compute(components: readonly Shape[], size: Size): Layout {
+/** The layout of a set of components. The same shape gives the same layout, in whatever order it is told. */
+export function compute(components: readonly Shape[], size: Size): Layout {
   const graph = new graphlib.Graph();
   graph.setGraph({ rankdir: "LR", nodesep: size.gap, ranksep: size.reach, edgesep: 6, marginx: 2, marginy: 2 });
   graph.setDefaultEdgeLabel(() => ({}));
@@ -76,7 +97,13 @@ function compute(components: readonly Shape[], size: Size): Layout {
   const boxes = new Map<string, Box>();
   for (const name of names) {
     const node = graph.node(name) as { x: number; y: number };
-    boxes.set(name, { name, x: Math.round(node.x - size.width / 2), y: Math.round(node.y - size.height / 2) });
+    boxes.set(name, {
+      name,
+      x: Math.round(node.x - size.width / 2),
+      y: Math.round(node.y - size.height / 2),
+      width: size.width,
+      height: size.height,
+    });
   }
   const edges = graph.edges().map((e): Edge => {
     const { points } = graph.edge(e) as { points: { x: number; y: number }[] };
@@ -94,6 +121,28 @@ function compute(components: readonly Shape[], size: Size): Layout {
   const order = [...boxes.values()].sort((a, b) => a.x - b.x || a.y - b.y).map((b) => b.name);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   return { width: Math.ceil(width), height: Math.ceil(height), boxes, edges, order };
+}
+
+/** Names in the order a person walks through them: by depth, then by slot. */
+export function walkOrder(components: readonly Shape[]): string[] {
+  const depth = depths(components);
+  return [...components].sort((a, b) => depth.get(a.name)! - depth.get(b.name)! || bySlot(a, b)).map((c) => c.name);
+}
+
+/** The name that stands for everything folded away. */
+export const FOLDED = "·finished";
+
+/** The shape with `folded` as one box at the start, and what needs any of them hanging from it. */
+export function foldShape(components: readonly Shape[], folded: ReadonlySet<string>): Shape[] {
+  if (folded.size === 0) return components.map((c) => ({ name: c.name, slot: c.slot, dependsOn: c.dependsOn }));
+  const rest = components
+    .filter((c) => !folded.has(c.name))
+    .map((c) => ({
+      name: c.name,
+      slot: c.slot,
+      dependsOn: [...new Set(c.dependsOn.map((d) => (folded.has(d) ? FOLDED : d)))],
+    }));
+  return [{ name: FOLDED, slot: "", dependsOn: [] }, ...rest];
 }
 
 /** Dependencies worth a line: one that another path already implies is left out (the panel still lists it). */

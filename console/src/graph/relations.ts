@@ -63,6 +63,12 @@ export class Relations {
     return (this.byName.get(name)?.dependsOn ?? []).filter((d) => this.byName.get(d)?.state !== "installed");
   }
 
+  /** Installed, and standing on nothing but what is installed: what can be folded away. */
+  finished(): Set<string> {
+    const installed = (name: string) => this.byName.get(name)?.state === "installed";
+    return new Set([...this.byName.keys()].filter((n) => installed(n) && [...this.ancestors(n)].every(installed)));
+  }
+
   /** The chain that decided (or decides) the end: back from what became ready last, or runs now, along the latest dependency. */
   criticalPath(): Set<string> {
     const path = new Set<string>();

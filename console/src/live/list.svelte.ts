@@ -15,7 +15,7 @@ class SovereignList {
   /** Keeps the list fresh until the result is called. */
   watch(): () => void {
     this.#watchers += 1;
-    if (this.#watchers === 1) void this.#loop();
+    if (this.#watchers === 1) queueMicrotask(() => void this.#loop());
     return () => {
       this.#watchers -= 1;
       if (this.#watchers === 0) clearTimeout(this.#timer);

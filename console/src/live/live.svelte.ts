@@ -39,8 +39,9 @@ export class Live {
     this.#id = id;
   }
 
+  /** Begins. An effect that starts this does not depend on what it reads. */
   start() {
-    void this.#run();
+    queueMicrotask(() => void this.#run());
   }
 
   stop() {

@@ -1,5 +1,5 @@
 // One word for one thing: how statuses and states are called on the page, and which tone they have.
-import type { Phase, Resource, State, Status } from "../api/types";
+import type { Component, Phase, Resource, State, Status } from "../api/types";
 import type { Tone } from "../graph/relations";
 
 const STATUS: Record<Status, { tone: Tone; word: string }> = {
@@ -46,6 +46,15 @@ export const byUrgency = (a: Tone, b: Tone): number => TONE_RANK[a] - TONE_RANK[
 /** The words of a failing component's fix, evidence and the like are the server's; this is only the plural of counts. */
 export const count = (n: number, one: string, many = `${one}s`): string =>
   `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+
+/** When a component's running time ended: installed or failed; undefined while it still runs. */
+export function restedAt(c: Pick<Component, "state" | "readyAt" | "since">): string | undefined {
+  if (c.state === "installed" || c.state === "degraded") return c.readyAt ?? c.since;
+  return c.state === "failed" || c.state === "missing" ? c.since : undefined;
+}
+
+/** A sentence of the server without its marks for code, for a single line. */
+export const plain = (text: string): string => text.replaceAll("`", "");
 
 /** The first seven digits of a commit, as git shows it. */
 export const shortCommit = (commit: string): string => commit.replace(/^.*sha1:/, "").slice(0, 7);

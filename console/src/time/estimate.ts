@@ -24,11 +24,10 @@ export function estimate(samples: readonly (number | undefined)[]): Estimate | u
 export function estimateText(e: Estimate): string {
   const about = `about ${elapsed(e.about)}`;
   if (e.samples === 1) return `${about} last time`;
-  const spread =
-    e.high < 60_000
-      ? `${Math.round(e.low / 1000)}–${Math.round(e.high / 1000)} s`
-      : `${elapsed(e.low)} – ${elapsed(e.high)}`;
-  return `${about}, last ${e.samples === 2 ? "two" : "three"}: ${spread}`;
+  const last = e.samples === 2 ? "last two" : "last three";
+  if (elapsed(e.low) === elapsed(e.high)) return `${about}, as the ${last}`;
+  const under = e.high < 60_000;
+  return `${about}, ${last}: ${under ? `${Math.round(e.low / 1000)}–${Math.round(e.high / 1000)} s` : `${elapsed(e.low)} – ${elapsed(e.high)}`}`;
 }
 
 /** Durations of earlier runs, newest run first, for each thing that can be estimated. */

@@ -22,9 +22,13 @@ export function duration(ms: number): string {
   return elapsed(Math.round(ms / SECOND) * SECOND);
 }
 
-/** How old something is: "just now", "12 s ago". */
+/** How old something is, in its largest unit: "just now", "12 s ago", "16 m ago", "5 h ago". */
 export function age(ms: number): string {
-  return ms < 2 * SECOND ? "just now" : `${elapsed(ms)} ago`;
+  if (ms < 2 * SECOND) return "just now";
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s ago`;
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} m ago`;
+  if (ms < DAY) return `${Math.floor(ms / HOUR)} h ago`;
+  return `${Math.floor(ms / DAY)} d ago`;
 }
 
 /** Milliseconds from `from` to `to`; undefined when either is missing or not a time. */

@@ -1,7 +1,7 @@
 // The bars of the Jobs page: what ran when, on one time axis. Pure.
 import type { Phase, State } from "../../api/types";
 import { toneOf, type Tone } from "../../graph/relations";
-import { resourceTone } from "../../live/words";
+import { resourceTone, restedAt } from "../../live/words";
 
 export interface Bar {
   key: string;
@@ -64,7 +64,7 @@ export function lanesOf(state: State): Lane[] {
     word: c.state,
     query: { component: c.component },
     from: c.state === "pending" ? undefined : at(c.startedAt, start),
-    to: c.state === "installed" ? at(c.readyAt ?? c.since, start) : undefined,
+    to: at(restedAt(c), start),
     waitedFrom: at(state.kit?.frozenAt, start),
   }));
   const byStart = (a: Bar, b: Bar) => (a.from ?? Infinity) - (b.from ?? Infinity);
