@@ -423,6 +423,8 @@ impl Deployment {
                 self.components = kit.releases().iter().map(|r| expected(r, time)).collect();
                 self.kit = Some(Kit { frozen: kit.clone(), frozen_at: time });
                 self.kit_failure = None;
+                // Flux was late and has begun: the kit has its own time from here on.
+                self.kit_timed_out = None;
             }
             E::KitRefused { failure } => self.kit_failure = Some(failure.clone()),
             E::ComponentObserved { fact } => {
@@ -487,6 +489,16 @@ impl Deployment {
             };
         }
         DeploymentStatus::Phase1Watching
+    }
+
+    /// Whether `fact` would change what is known of its component; false for a release that is
+    /// not of the kit.
+    pub fn is_news(&self, fact: &ComponentFact) -> bool {
+        self.components.iter().find(|c| c.name == fact.name).is_some_and(|known| {
+            let mut after = known.clone();
+            observe(&mut after, fact, self.updated_at);
+            after != *known
+        })
     }
 
     /// Whether every expected component is installed; false while nothing is expected.
@@ -573,12 +585,15 @@ fn change_resource(
         all.len() - 1
     });
     let r = &mut all[at];
+    let begins = r.state != state;
     r.state = state;
     r.message = message.cloned();
     match state {
         ResourceState::Planned => {}
         ResourceState::Creating | ResourceState::Destroying => {
-            r.started_at = Some(time);
+            if begins || r.started_at.is_none() {
+                r.started_at = Some(time);
+            }
             r.finished_at = None;
         }
         ResourceState::Created | ResourceState::Failed | ResourceState::Destroyed => {

@@ -250,11 +250,11 @@ problems! {
         "A fault of ours; the log has the particulars."
         "Try again, and report it with the time and the code if it stays.";
 
-    2000 TOFU_MISSING Failed "tofu-missing"
+    2000 TOFU_MISSING Unavailable "tofu-missing"
         "OpenTofu is not where it should be"
         "The program `tofu` is missing or cannot be run."
         "Run `catalyst doctor`, then `make up`: it builds what is missing.";
-    2001 MODULE_MISSING Failed "module-missing"
+    2001 MODULE_MISSING Unavailable "module-missing"
         "The infrastructure's module is missing"
         "The folder of the provider's OpenTofu module is not there or holds no `.tf` file."
         "Point the daemon at the module's folder, or reinstall it.";
