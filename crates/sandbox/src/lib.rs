@@ -12,6 +12,7 @@
 pub mod charts;
 pub mod debian;
 pub mod doctor;
+pub mod hold;
 pub mod images;
 pub mod oci;
 pub mod paths;

@@ -79,7 +79,7 @@ impl Invocation {
         self
     }
 
-    /// Passes one variable of our own environment on, if it is set and not stated.
+    /// Passes one variable of our own environment on, if it is set; else an earlier statement holds.
     #[must_use]
     pub fn inherit(mut self, name: impl AsRef<OsStr>) -> Self {
         self.inherit.push(name.as_ref().to_owned());
@@ -145,12 +145,12 @@ impl Invocation {
     fn spawn(&self) -> Result<Group, Failure> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(&self.cwd).env_clear().kill_on_drop(true);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         for name in &self.inherit {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
         }
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let child =

@@ -1,0 +1,66 @@
+//! The locked Debian packages on this machine, for real. Downloads, so only on request.
+
+use std::path::Path;
+
+use catalyst_sandbox::debian::{Debian, relock};
+use catalyst_sandbox::paths::Cache;
+use catalyst_sandbox::process::Invocation;
+
+fn checkout() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn cache() -> Option<Cache> {
+    let named = std::env::var_os("CATALYST_CACHE").map(Cache::new);
+    named.or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(Cache::new(Path::new(&home).join(".cache/catalyst")))
+    })
+}
+
+/// Writes `sandbox/debian/lock.json` anew: `cargo test -p catalyst-sandbox --test debian -- --ignored relock`.
+#[tokio::test]
+#[ignore = "changes the checkout; run it to lock new versions"]
+async fn relock_this_checkout() {
+    let lock = relock(checkout()).await.unwrap();
+    println!("{} packages", lock.packages.len());
+}
+
+#[tokio::test]
+#[ignore = "downloads 60 MB when the cache is empty"]
+async fn ensure_this_cache() {
+    let debian = Debian::from_checkout(&cache().unwrap(), checkout()).unwrap();
+    debian.ensure(&|progress| println!("{progress:?}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn unpacked_programs_run_with_the_environment_of_the_tree() {
+    let debian = Debian::from_checkout(&cache().unwrap(), checkout()).unwrap();
+    let Ok(tree) = debian.tree() else {
+        eprintln!("skipped: the Debian packages are not in the cache");
+        return;
+    };
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("nft", &["--version"], "nftables v1."),
+        ("iptables", &["--version"], "nf_tables"),
+        ("ip6tables-save", &["--version"], "nf_tables"),
+        ("conntrack", &["--version"], "conntrack v1."),
+        ("ipset", &["--version"], "ipset v7."),
+        ("containerd", &["--version"], "containerd"),
+        ("ctr", &["--version"], "ctr"),
+        ("runc", &["--version"], "runc version"),
+        ("socat", &["-V"], "socat version"),
+        ("ethtool", &["--version"], "ethtool version"),
+    ];
+    for (program, args, expected) in cases {
+        let mut command = Invocation::new(tree.bin(program).unwrap()).args(*args);
+        for (name, value) in tree.env() {
+            command = command.env(name, value);
+        }
+        let said = command.run().await.unwrap_or_else(|failure| panic!("{failure}")).text();
+        assert!(said.contains(expected), "{program}: {said}");
+    }
+    assert!(tree.cni_bin_dir().join("bridge").is_file());
+    assert!(tree.cni_bin_dir().join("portmap").is_file());
+    assert!(tree.cni_bin_dir().join("host-local").is_file());
+}
