@@ -121,7 +121,13 @@ pub const CODES: &[&Code] = &[&FILE, &NAME, &COMMAND];
 
 /// Every code of this crate, by number.
 pub fn catalogue() -> Vec<&'static Code> {
-    let tables: &[&[&'static Code]] = &[CODES, crate::tools::CODES, crate::debian::CODES];
+    let tables: &[&[&'static Code]] = &[
+        CODES,
+        crate::tools::CODES,
+        crate::debian::CODES,
+        crate::images::CODES,
+        crate::oci::CODES,
+    ];
     let mut all: Vec<_> = tables.iter().flat_map(|table| table.iter().copied()).collect();
     all.sort_by_key(|code| code.number);
     all

@@ -1,24 +1,11 @@
 //! The locked Debian packages on this machine, for real. Downloads, so only on request.
 
-use std::path::Path;
-
 use catalyst_sandbox::debian::{Debian, relock};
-use catalyst_sandbox::paths::Cache;
 use catalyst_sandbox::process::Invocation;
 
-fn checkout() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
+use crate::support::{cache, checkout};
 
-fn cache() -> Option<Cache> {
-    let named = std::env::var_os("CATALYST_CACHE").map(Cache::new);
-    named.or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(Cache::new(Path::new(&home).join(".cache/catalyst")))
-    })
-}
-
-/// Writes `sandbox/debian/lock.json` anew: `cargo test -p catalyst-sandbox --test debian -- --ignored relock`.
+/// Writes `sandbox/debian/lock.json` anew: `cargo test -p catalyst-sandbox --test it -- --ignored relock`.
 #[tokio::test]
 #[ignore = "changes the checkout; run it to lock new versions"]
 async fn relock_this_checkout() {
@@ -29,16 +16,15 @@ async fn relock_this_checkout() {
 #[tokio::test]
 #[ignore = "downloads 60 MB when the cache is empty"]
 async fn ensure_this_cache() {
-    let debian = Debian::from_checkout(&cache().unwrap(), checkout()).unwrap();
+    let debian = Debian::from_checkout(&cache(), checkout()).unwrap();
     debian.ensure(&|progress| println!("{progress:?}")).await.unwrap();
 }
 
 #[tokio::test]
 async fn unpacked_programs_run_with_the_environment_of_the_tree() {
-    let debian = Debian::from_checkout(&cache().unwrap(), checkout()).unwrap();
+    let debian = Debian::from_checkout(&cache(), checkout()).unwrap();
     let Ok(tree) = debian.tree() else {
-        eprintln!("skipped: the Debian packages are not in the cache");
-        return;
+        return crate::support::skip("the Debian packages are not in the cache");
     };
     let cases: &[(&str, &[&str], &str)] = &[
         ("nft", &["--version"], "nftables v1."),

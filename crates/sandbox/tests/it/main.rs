@@ -1,0 +1,7 @@
+//! What the crate does on a real machine. A test whose tools or rights are missing says that it is
+//! skipped, and why.
+
+mod charts;
+mod debian;
+mod images;
+mod support;
