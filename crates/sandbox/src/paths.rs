@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::problem::{self, NAME, Result};
+use crate::problem::{self, NAME, NO_CHECKOUT, Result};
 
 /// The name of a local Sovereign: `[a-z][a-z0-9-]{0,14}`. It becomes part of the names of folders,
 /// namespaces and links, and it is checked once, here.
@@ -194,6 +194,24 @@ impl Run {
     }
 }
 
+/// The checkout that holds pins, images, charts and clusters: the stated folder, else the nearest
+/// one above `from` that has `sandbox/tools`.
+///
+/// # Errors
+/// CAT-3003 when there is none.
+pub fn find_checkout(stated: Option<&Path>, from: &Path) -> Result<PathBuf> {
+    let holds = |folder: &Path| folder.join("sandbox/tools").is_dir();
+    if let Some(stated) = stated {
+        if holds(stated) {
+            return Ok(stated.to_owned());
+        }
+        let why = format!("`{}` has no folder `sandbox/tools`", stated.display());
+        return Err(NO_CHECKOUT.because(why));
+    }
+    let found = from.ancestors().find(|folder| holds(folder)).map(Path::to_owned);
+    found.ok_or_else(|| NO_CHECKOUT.because(format!("no folder above `{}` is one", from.display())))
+}
+
 /// Makes `path` and its missing parents with mode 0700; a folder that exists keeps its mode.
 ///
 /// # Errors
@@ -266,6 +284,18 @@ mod tests {
         assert_eq!(xdg.cache.root(), Path::new("/x/catalyst"));
         let flag = Roots::resolve(RootsInput { cache: Some("/c".into()), ..home });
         assert_eq!(flag.cache.tool("etcd", "k"), Path::new("/c/tools/etcd/k"));
+    }
+
+    #[test]
+    fn a_checkout_is_the_stated_folder_or_the_nearest_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let (checkout, deep) = (dir.path().join("a"), dir.path().join("a/b/c"));
+        std::fs::create_dir_all(&deep).unwrap();
+        assert_eq!(find_checkout(None, &deep).unwrap_err().code(), &NO_CHECKOUT);
+        std::fs::create_dir_all(checkout.join("sandbox/tools")).unwrap();
+        assert_eq!(find_checkout(None, &deep).unwrap(), checkout);
+        assert_eq!(find_checkout(Some(&checkout), Path::new("/")).unwrap(), checkout);
+        assert!(find_checkout(Some(&deep), &checkout).is_err());
     }
 
     #[test]

@@ -115,9 +115,15 @@ pub const COMMAND: Code = Code::new(
     "a command failed",
     "The cause names the command and its last words. `catalyst doctor` says whether something is missing.",
 );
+/// There is no checkout to take charts, images and clusters from.
+pub const NO_CHECKOUT: Code = Code::new(
+    3003,
+    "the checkout of Catalyst was not found",
+    "Run the command inside the checkout, or name it with `--source` or CATALYST_SOURCE.",
+);
 
 /// The codes of the shared pieces.
-pub const CODES: &[&Code] = &[&FILE, &NAME, &COMMAND];
+pub const CODES: &[&Code] = &[&FILE, &NAME, &COMMAND, &NO_CHECKOUT];
 
 /// Every code of this crate, by number.
 pub fn catalogue() -> Vec<&'static Code> {

@@ -19,6 +19,7 @@ use crate::process::Invocation;
 
 pub use build::Progress;
 pub use pin::{Asset, Binary, Pin, Pins};
+pub use room::free_bytes;
 
 /// The Go toolchain is needed to build the tools and to know their keys.
 pub const GO_MISSING: Code = Code::new(
@@ -119,6 +120,11 @@ impl Tools {
     /// The tools that must still be built, in the order of building.
     pub fn missing(&self) -> Vec<&Entry> {
         self.entries.iter().filter(|entry| !entry.is_complete()).collect()
+    }
+
+    /// Bytes of free disk that building what is missing takes; 0 when nothing is missing.
+    pub fn needed_bytes(&self) -> u64 {
+        room::needed_bytes(&self.entries, &self.missing())
     }
 
     /// Builds what is missing, one at a time, then removes the builds' own caches in the

@@ -14,7 +14,7 @@ const MARGIN_BYTES: u64 = 3 << 30;
 ///
 /// # Errors
 /// CAT-3000.
-pub(crate) fn free_bytes(path: &Path) -> Result<u64> {
+pub fn free_bytes(path: &Path) -> Result<u64> {
     let existing = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     let stat = rustix::fs::statvfs(existing)
         .map_err(|error| problem::file("measure the disk of", existing, error.into()))?;
@@ -22,7 +22,7 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64> {
 }
 
 /// What building `missing` out of `all` needs: a share of the whole by pinned time, and a margin.
-pub(crate) fn needed_bytes(all: &[Entry], missing: &[&Entry]) -> u64 {
+pub(super) fn needed_bytes(all: &[Entry], missing: &[&Entry]) -> u64 {
     let total: u64 = all.iter().map(|entry| entry.pin.seconds).sum();
     let ahead: u64 = missing.iter().map(|entry| entry.pin.seconds).sum();
     if ahead == 0 {

@@ -3,5 +3,6 @@
 
 mod charts;
 mod debian;
+mod doctor;
 mod images;
 mod support;
