@@ -20,8 +20,11 @@ pub mod problem;
 pub mod process;
 pub mod tools;
 
+pub mod firewall;
 pub mod front;
 pub mod outside;
+pub mod publish;
+pub mod supervisor;
 
 pub mod cgroup;
 pub mod first_boot;
