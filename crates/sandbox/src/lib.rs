@@ -20,6 +20,7 @@ pub mod problem;
 pub mod process;
 pub mod tools;
 
+pub mod daemon;
 pub mod firewall;
 pub mod front;
 pub mod outside;

@@ -293,7 +293,6 @@ fn settings(ports: Ports, secrets: &Secrets) -> String {
         ("openid", vec![("ENABLE_OPENID_SIGNIN", "false"), ("ENABLE_OPENID_SIGNUP", "false")]),
         ("session", vec![("PROVIDER", "memory")]),
         ("indexer", vec![("ISSUE_INDEXER_TYPE", "db"), ("REPO_INDEXER_ENABLED", "false")]),
-        ("picture", vec![("DISABLE_GRAVATAR", "true"), ("ENABLE_FEDERATED_AVATAR", "false")]),
         ("actions", vec![("ENABLED", "false")]),
         ("packages", vec![("ENABLED", "false")]),
         ("mailer", vec![("ENABLED", "false")]),
