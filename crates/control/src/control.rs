@@ -1,14 +1,34 @@
 //! The registry of deployments and the operations on them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use catalyst_model::{CreateRequest, Deployment, DeploymentId, Problem, Seq, Tier};
-use secrecy::SecretString;
+use catalyst_model::{
+    CreateRequest, Deployment, DeploymentEvent, DeploymentId, KubeconfigState, Placement, Problem,
+    Recorded, Seq, Tier, Trouble,
+};
+use catalyst_store::{AuthFile, DeploymentLog, Kubeconfigs, Records};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ClusterPort, ControlConfig, Error, EventPage, LoginLink, NewSession, NewToken, TokenId,
-    TokenInfo, Who,
+    ClusterPort, ControlConfig, Error, EventPage, EventStream, LoginLink, NewSession, NewToken,
+    Provisioning, ProvisioningConfig, TokenId, TokenInfo, Who,
+    auth::{Auth, AuthOwner, looks_like_token},
+    claims::Claims,
+    error::from_store,
+    health::StoreHealth,
+    owner::{Handle, Owner, Surroundings},
+    provision::{self, workdir},
+    secret,
 };
+
+/// How long a shutdown waits for the tasks before it gives them up.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(15);
 
 /// The control plane. Clones are handles to the same one.
 #[derive(Clone)]
@@ -17,7 +37,20 @@ pub struct Control {
 }
 
 struct Inner {
-    _config: ControlConfig,
+    records: Records,
+    around: Arc<Surroundings>,
+    registry: RwLock<Registry>,
+    claims: Claims,
+    auth: Auth,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Who there is. The lock guards straight-line code only.
+#[derive(Default)]
+struct Registry {
+    handles: BTreeMap<DeploymentId, Handle>,
+    damaged: BTreeMap<DeploymentId, Trouble>,
 }
 
 /// A deployment just created, durable before this value exists.
@@ -45,10 +78,6 @@ pub enum Readiness {
     NotReady(String),
 }
 
-fn not_built<T>() -> Result<T, Error> {
-    Err(Problem::INTERNAL.with("not built yet").into())
-}
-
 impl Control {
     /// Opens every record, resumes what was under way and returns the handle.
     ///
@@ -58,51 +87,136 @@ impl Control {
         config: ControlConfig,
         clusters: Arc<dyn ClusterPort>,
     ) -> Result<Self, Error> {
-        drop(clusters);
-        Ok(Self { inner: Arc::new(Inner { _config: config }) })
+        let ControlConfig { deployments_dir, kubeconfigs_dir, auth_dir, provisioning, deadlines } =
+            config;
+        let (records, kept, damaged) = Records::open(deployments_dir).await.map_err(from_store)?;
+        let (file, book) = AuthFile::open(auth_dir).await.map_err(from_store)?;
+        let (auth_owner, auth) = AuthOwner::new(file, book);
+        let around = Arc::new(Surroundings {
+            provisioning,
+            deadlines,
+            kubeconfigs: kubeconfigs_dir.map(Kubeconfigs::new),
+            clusters,
+            health: StoreHealth::good(),
+        });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(auth_owner.run(stop.clone()));
+        let control = Self {
+            inner: Arc::new(Inner {
+                records,
+                around,
+                registry: RwLock::default(),
+                claims: Claims::default(),
+                auth,
+                stop,
+                tasks,
+            }),
+        };
+        for one in damaged {
+            tracing::error!(id = %one.id, error = %one.error, "a record is damaged and left alone");
+            control.write(|r| r.damaged.insert(one.id, one.error.trouble()));
+        }
+        for one in kept {
+            let id = &one.deployment.id;
+            if one.torn_bytes > 0 {
+                tracing::warn!(%id, bytes = one.torn_bytes, "an unfinished append was removed");
+            }
+            tracing::info!(%id, status = one.deployment.status().as_str(), "resumed");
+            control.inner.claims.note(&one.deployment);
+            control.adopt(one.deployment, one.log);
+        }
+        Ok(control)
     }
 
-    /// Stops every task, in order, and gives the records' lock back. Work under way is resumed at
-    /// the next start.
+    /// Stops every task, in order, and gives the records' lock back once the last clone is gone.
+    /// Work under way is resumed at the next start.
     pub async fn shutdown(&self) {
-        let _ = &self.inner;
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
     }
 
     /// Whether this process can do its work; reads no Sovereign's state.
     pub fn readiness(&self) -> Readiness {
+        if self.inner.stop.is_cancelled() {
+            return Readiness::NotReady("stopping".to_owned());
+        }
+        if !self.inner.around.health.is_good() {
+            return Readiness::NotReady("the records could not be written".to_owned());
+        }
         Readiness::Ready
     }
 
     /// Validates a request, makes it durable and begins the work.
     ///
     /// # Errors
-    /// The rule that is not met; a domain or name in use; provisioning disabled; records that
-    /// cannot be written (then nothing was created).
+    /// The rule that is not met; a domain or name in use; provisioning disabled; a program or
+    /// module missing; records that cannot be written. In each case nothing was created.
     pub async fn create(&self, request: &CreateRequest) -> Result<Created, Error> {
-        request.validate()?;
-        not_built()
+        let spec = request.validate()?;
+        let settings = self.provisioning()?;
+        provision::check_program(&settings.tofu_bin)?;
+        workdir::check_module(settings.modules.get(&spec.provider))?;
+        let id = DeploymentId::from_random(secret::random::<8>()?);
+        let claim = self.inner.claims.take(&spec, &id)?;
+        let bearer = secret::mint("")?;
+        let bearer_hash = secret::hash(&bearer);
+        let now = Timestamp::now();
+        let life = self.inner.around.deadlines.bearer;
+        let bearer_expires_at = now.checked_add(life).map_err(Error::internal)?;
+        let placement = placement(settings.network_base, claim.index)?;
+        let event = DeploymentEvent::Created {
+            id: id.clone(),
+            spec,
+            placement,
+            bearer_hash,
+            bearer_expires_at,
+        };
+        let first = Recorded { seq: Seq(1), time: now, event };
+        let deployment = Deployment::open(&first).map_err(Error::internal)?;
+        workdir::keep_bearer(&settings.tofu_dir, &id, bearer).await?;
+        let begun = self.inner.records.begin(id.clone(), first).await;
+        self.inner.around.health.note(begun.is_ok());
+        let log = match begun {
+            Ok(log) => log,
+            Err(error) => {
+                workdir::discard(&settings.tofu_dir, &id).await;
+                return Err(from_store(error));
+            }
+        };
+        claim.keep();
+        tracing::info!(%id, name = %deployment.spec.name, fqdn = %deployment.spec.fqdn, "created");
+        let handle = self.adopt(deployment, log);
+        Ok(Created { deployment: handle.deployment() })
     }
 
     /// Tries a failed infrastructure again.
     ///
     /// # Errors
-    /// Unknown id, or nothing to try again.
+    /// Unknown id, nothing to try again, or provisioning disabled.
     pub async fn retry(&self, id: &DeploymentId) -> Result<Arc<Deployment>, Error> {
-        self.get(id)
+        let handle = self.handle(id)?;
+        self.provisioning()?;
+        handle.retry().await?;
+        Ok(handle.deployment())
     }
 
     /// Every deployment's present state, oldest first.
     pub fn list(&self) -> Vec<Arc<Deployment>> {
-        Vec::new()
+        let mut all: Vec<_> =
+            self.read(|r| r.handles.values().map(Handle::deployment).collect::<Vec<_>>());
+        all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        all
     }
 
     /// One deployment's present state.
     ///
     /// # Errors
-    /// Unknown id.
+    /// Unknown id, or a damaged record.
     pub fn get(&self, id: &DeploymentId) -> Result<Arc<Deployment>, Error> {
-        let _ = id;
-        Err(Problem::DEPLOYMENT_UNKNOWN.plain().into())
+        Ok(self.handle(id)?.deployment())
     }
 
     /// The events after `after`, and the way to those that follow.
@@ -110,12 +224,13 @@ impl Control {
     /// # Errors
     /// Unknown id, or a record that cannot be read.
     pub async fn events(&self, id: &DeploymentId, after: Seq) -> Result<EventPage, Error> {
-        let _ = (id, after);
-        Err(Problem::DEPLOYMENT_UNKNOWN.plain().into())
+        let handle = self.handle(id)?;
+        let events = handle.events.subscribe();
+        EventStream::open(events, handle.state, handle.reader, after).await
     }
 
     /// Takes the kubeconfig a node posts. `body` is what arrived, at most one byte more than the
-    /// limit; `bearer` is the header's text without its scheme.
+    /// limit of 1 MiB; `bearer` is the header's text without its scheme.
     ///
     /// # Errors
     /// In this order: unknown id, no bearer, none minted, wrong, already set, expired, too large,
@@ -126,8 +241,7 @@ impl Control {
         bearer: Option<SecretString>,
         body: Vec<u8>,
     ) -> Result<(), Error> {
-        let _ = (bearer, body);
-        self.get(id).map(drop)
+        self.handle(id)?.post(bearer, body).await
     }
 
     /// The kubeconfig of a Sovereign.
@@ -135,8 +249,18 @@ impl Control {
     /// # Errors
     /// Unknown id, not posted yet, or the file is gone or not as it was posted.
     pub async fn kubeconfig(&self, id: &DeploymentId) -> Result<Kubeconfig, Error> {
-        self.get(id)?;
-        not_built()
+        let deployment = self.get(id)?;
+        let KubeconfigState::Stored { sha256, .. } = &deployment.kubeconfig else {
+            return Err(Problem::KUBECONFIG_NOT_YET.plain().into());
+        };
+        let missing = || Error::from(Problem::KUBECONFIG_FILE_MISSING.plain());
+        let kept = self.inner.around.kubeconfigs.as_ref().ok_or_else(missing)?;
+        let bytes = kept.read(id, sha256).await.map_err(from_store)?.ok_or_else(missing)?;
+        let text = std::str::from_utf8(bytes.expose_secret()).map_err(|_| missing())?;
+        Ok(Kubeconfig {
+            file_name: format!("{}-kubeconfig.yaml", deployment.spec.fqdn),
+            text: SecretString::from(text),
+        })
     }
 
     /// Makes a one-time login token.
@@ -149,8 +273,7 @@ impl Control {
         tier: Tier,
         ttl: Duration,
     ) -> Result<LoginLink, Error> {
-        let _ = (subject, tier, ttl);
-        not_built()
+        self.inner.auth.mint_login(subject, tier, ttl).await
     }
 
     /// Uses a one-time login token up and opens a session.
@@ -158,8 +281,7 @@ impl Control {
     /// # Errors
     /// The token is unknown, expired or used up.
     pub async fn login(&self, token: SecretString) -> Result<NewSession, Error> {
-        let _ = token;
-        not_built()
+        self.inner.auth.login(&token).await
     }
 
     /// Whose session a cookie is.
@@ -167,8 +289,7 @@ impl Control {
     /// # Errors
     /// It is nobody's, or expired.
     pub async fn session(&self, secret: &SecretString) -> Result<Who, Error> {
-        let _ = secret;
-        Err(Problem::UNAUTHENTICATED.plain().into())
+        self.inner.auth.session(secret)
     }
 
     /// Ends a session; an unknown one is as good as ended.
@@ -176,8 +297,7 @@ impl Control {
     /// # Errors
     /// The records cannot be written.
     pub async fn logout(&self, secret: &SecretString) -> Result<(), Error> {
-        let _ = secret;
-        Ok(())
+        self.inner.auth.logout(secret).await
     }
 
     /// Whose bearer token it is.
@@ -185,8 +305,10 @@ impl Control {
     /// # Errors
     /// It is nobody's, expired or revoked.
     pub async fn bearer(&self, secret: &SecretString) -> Result<Who, Error> {
-        let _ = secret;
-        Err(Problem::UNAUTHENTICATED.plain().into())
+        if !looks_like_token(secret) {
+            return Err(Problem::UNAUTHENTICATED.plain().into());
+        }
+        self.inner.auth.bearer(secret)
     }
 
     /// Makes a bearer token on behalf of `by`.
@@ -200,13 +322,12 @@ impl Control {
         tier: Tier,
         ttl: Duration,
     ) -> Result<NewToken, Error> {
-        let _ = (by, name, tier, ttl);
-        not_built()
+        self.inner.auth.create_token(by, name, tier, ttl).await
     }
 
-    /// Every bearer token that is good now.
+    /// Every bearer token that is good now, oldest first.
     pub async fn tokens(&self) -> Vec<TokenInfo> {
-        Vec::new()
+        self.inner.auth.tokens()
     }
 
     /// Revokes a bearer token.
@@ -214,7 +335,47 @@ impl Control {
     /// # Errors
     /// There is none of that id, or the records cannot be written.
     pub async fn revoke_token(&self, id: &TokenId) -> Result<(), Error> {
-        let _ = id;
-        Err(Problem::TOKEN_UNKNOWN.plain().into())
+        self.inner.auth.revoke_token(id).await
     }
+
+    fn provisioning(&self) -> Result<&ProvisioningConfig, Trouble> {
+        match &self.inner.around.provisioning {
+            Provisioning::Disabled => Err(Problem::PROVISIONING_DISABLED.plain()),
+            Provisioning::Enabled(settings) => Ok(settings),
+        }
+    }
+
+    fn adopt(&self, deployment: Deployment, log: DeploymentLog) -> Handle {
+        let id = deployment.id.clone();
+        let stop = self.inner.stop.child_token();
+        let (owner, handle) = Owner::new(deployment, log, self.inner.around.clone(), stop);
+        self.write(|r| r.handles.insert(id, handle.clone()));
+        self.inner.tasks.spawn(owner.run());
+        handle
+    }
+
+    fn handle(&self, id: &DeploymentId) -> Result<Handle, Error> {
+        self.read(|r| match (r.handles.get(id), r.damaged.get(id)) {
+            (Some(handle), _) => Ok(handle.clone()),
+            (None, Some(trouble)) => Err(trouble.clone().into()),
+            (None, None) => Err(Problem::DEPLOYMENT_UNKNOWN.plain().into()),
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Registry) -> T) -> T {
+        look(&self.inner.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        change(&mut self.inner.registry.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn placement(network_base: u8, index: u8) -> Result<Placement, Error> {
+    let second = network_base
+        .checked_add(index)
+        .ok_or_else(|| Problem::NO_FREE_INDEX.with("the network base leaves no room"))?;
+    let network_prefix = format!("10.{second}.0");
+    let expected_api = format!("https://{network_prefix}.2:6443");
+    Ok(Placement { sandbox_index: index, network_prefix, expected_api })
 }

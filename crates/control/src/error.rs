@@ -43,3 +43,8 @@ impl From<Trouble> for Error {
         Self::Refused(t)
     }
 }
+
+/// A failure of the records, as people are told of it, with its source for the log.
+pub(crate) fn from_store(error: catalyst_store::Error) -> Error {
+    Error::Broken { trouble: error.trouble(), source: Box::new(error) }
+}

@@ -4,12 +4,21 @@
 //! its log and then publishes them; everything a caller sees is a snapshot of the fold. What a
 //! Sovereign's cluster shows comes through [`ClusterPort`].
 
+mod activity;
+mod auth;
+mod claims;
 mod config;
 mod control;
 mod error;
 mod events;
+mod health;
 mod identity;
+mod kubeconfig;
+mod owner;
 mod port;
+mod provision;
+mod secret;
+mod watching;
 
 pub use config::{ControlConfig, Deadlines, Provisioning, ProvisioningConfig};
 pub use control::{Control, Created, Kubeconfig, Readiness};

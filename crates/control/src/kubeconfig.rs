@@ -1,0 +1,299 @@
+//! What a posted kubeconfig may be: one cluster, at the expected address, and nothing that runs a
+//! program, reads a file or weakens the connection.
+//!
+//! [`inspect`] reads the post and writes the kubeconfig anew from the parts it checked, so what is
+//! used later is exactly what was checked.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use catalyst_model::{Problem, Trouble};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The largest kubeconfig that is taken, in bytes.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Posted {
+    #[serde(rename = "apiVersion")]
+    api_version: Option<String>,
+    kind: Option<String>,
+    #[serde(default)]
+    clusters: Vec<NamedCluster>,
+    #[serde(default)]
+    users: Vec<NamedUser>,
+    #[serde(default)]
+    contexts: Vec<NamedContext>,
+    current_context: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: String,
+    cluster: Cluster,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Cluster {
+    server: String,
+    certificate_authority_data: Option<String>,
+    certificate_authority: Option<Value>,
+    insecure_skip_tls_verify: Option<Value>,
+    proxy_url: Option<Value>,
+    tls_server_name: Option<Value>,
+    #[serde(rename = "disable-compression")]
+    _disable_compression: Option<Value>,
+    #[serde(rename = "extensions")]
+    _extensions: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: String,
+    user: User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct User {
+    client_certificate_data: Option<SecretString>,
+    client_key_data: Option<SecretString>,
+    token: Option<SecretString>,
+    client_certificate: Option<Value>,
+    client_key: Option<Value>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<Value>,
+    exec: Option<Value>,
+    auth_provider: Option<Value>,
+    #[serde(rename = "extensions")]
+    _extensions: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: String,
+    context: Context,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    cluster: String,
+    user: String,
+}
+
+/// The kubeconfig as it is kept: only what was checked. Not `Debug`: it holds credentials.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Clean<'a> {
+    #[serde(rename = "apiVersion")]
+    api_version: &'static str,
+    kind: &'static str,
+    clusters: [CleanCluster<'a>; 1],
+    users: [CleanUser<'a>; 1],
+    contexts: [CleanContext<'a>; 1],
+    current_context: &'a str,
+}
+
+#[derive(Serialize)]
+struct CleanCluster<'a> {
+    name: &'a str,
+    cluster: CleanClusterBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CleanClusterBody<'a> {
+    server: &'a str,
+    certificate_authority_data: &'a str,
+}
+
+#[derive(Serialize)]
+struct CleanUser<'a> {
+    name: &'a str,
+    user: CleanUserBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CleanUserBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_key_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CleanContext<'a> {
+    name: &'a str,
+    context: CleanContextBody<'a>,
+}
+
+#[derive(Serialize)]
+struct CleanContextBody<'a> {
+    cluster: &'a str,
+    user: &'a str,
+}
+
+/// Checks `body` against the rules and the address the API server was given; returns the
+/// kubeconfig to keep.
+///
+/// # Errors
+/// The first rule that is not met. No text of the body beyond names and the server's address is in
+/// the trouble.
+pub(crate) fn inspect(body: &[u8], expected_api: &str) -> Result<SecretSlice<u8>, Trouble> {
+    if body.len() > MAX_BYTES {
+        return Err(Problem::KUBECONFIG_TOO_LARGE.plain());
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Problem::KUBECONFIG_MALFORMED.with("it is not text"))?;
+    if text.trim().is_empty() {
+        return Err(Problem::KUBECONFIG_EMPTY.plain());
+    }
+    // The parser's own words may quote the body, so they are not repeated.
+    let posted: Posted =
+        serde_saphyr::from_str(text).map_err(|_| Problem::KUBECONFIG_MALFORMED.plain())?;
+    check_kind(&posted)?;
+    let (cluster, user, context) = the_only_ones(&posted)?;
+    check_user(&user.user)?;
+    check_cluster(&cluster.cluster, expected_api)?;
+    write(cluster, user, context, expected_api)
+}
+
+fn check_kind(posted: &Posted) -> Result<(), Trouble> {
+    let version_fits = posted.api_version.as_deref().is_none_or(|v| v == "v1");
+    let kind_fits = posted.kind.as_deref().is_none_or(|k| k == "Config");
+    if version_fits && kind_fits {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_MALFORMED.with("it is not a `v1` `Config`"))
+    }
+}
+
+fn the_only_ones(posted: &Posted) -> Result<(&NamedCluster, &NamedUser, &NamedContext), Trouble> {
+    let ([cluster], [user], [context]) =
+        (posted.clusters.as_slice(), posted.users.as_slice(), posted.contexts.as_slice())
+    else {
+        return Err(Problem::KUBECONFIG_NOT_ONE_CLUSTER.with(format!(
+            "it holds {} clusters, {} users and {} contexts",
+            posted.clusters.len(),
+            posted.users.len(),
+            posted.contexts.len()
+        )));
+    };
+    let joined = context.context.cluster == cluster.name && context.context.user == user.name;
+    let current = posted.current_context.as_deref().unwrap_or(&context.name);
+    if joined && (current.is_empty() || current == context.name) {
+        Ok((cluster, user, context))
+    } else {
+        Err(Problem::KUBECONFIG_NOT_ONE_CLUSTER.with("its context does not join cluster and user"))
+    }
+}
+
+fn check_user(user: &User) -> Result<(), Trouble> {
+    for (there, what) in [(&user.exec, "exec"), (&user.auth_provider, "auth-provider")] {
+        if there.is_some() {
+            return Err(Problem::KUBECONFIG_RUNS_PROGRAM.with(format!("the user has `{what}`")));
+        }
+    }
+    let files = [
+        (&user.client_certificate, "client-certificate"),
+        (&user.client_key, "client-key"),
+        (&user.token_file, "tokenFile"),
+    ];
+    for (there, what) in files {
+        if there.is_some() {
+            return Err(Problem::KUBECONFIG_NAMES_FILE.with(format!("the user has `{what}`")));
+        }
+    }
+    let filled =
+        |s: &Option<SecretString>| s.as_ref().is_some_and(|s| !s.expose_secret().trim().is_empty());
+    let by_certificate = filled(&user.client_certificate_data) && filled(&user.client_key_data);
+    if by_certificate || filled(&user.token) {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_MALFORMED.with("the user has neither certificate nor token"))
+    }
+}
+
+fn check_cluster(cluster: &Cluster, expected_api: &str) -> Result<(), Trouble> {
+    if cluster.certificate_authority.is_some() {
+        return Err(Problem::KUBECONFIG_NAMES_FILE.with("the cluster has `certificate-authority`"));
+    }
+    let skips = |v: &Value| *v != Value::Bool(false) && *v != Value::Null;
+    if cluster.insecure_skip_tls_verify.as_ref().is_some_and(skips) {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("TLS verification is switched off"));
+    }
+    if cluster.proxy_url.is_some() {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("it asks for a proxy"));
+    }
+    if cluster.tls_server_name.is_some() {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("it asks for another server name"));
+    }
+    if !cluster.server.starts_with("https://") {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("its server is not `https`"));
+    }
+    if cluster.server.trim_end_matches('/') != expected_api {
+        let shown: String = cluster.server.chars().filter(|c| !c.is_control()).take(128).collect();
+        // Whoever posts chooses this text: only a plain address is worth showing.
+        let plain = !shown.contains(['@', '?', '#']);
+        let given = if plain { format!(", not `{shown}`") } else { String::new() };
+        return Err(
+            Problem::KUBECONFIG_WRONG_HOST.with(format!("expected `{expected_api}`{given}"))
+        );
+    }
+    let authority = cluster.certificate_authority_data.as_deref().unwrap_or_default();
+    let pem = STANDARD.decode(authority.trim()).unwrap_or_default();
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(begins.len()).any(|w| w == begins) {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_UNSAFE.with("`certificate-authority-data` holds no certificate"))
+    }
+}
+
+fn write(
+    cluster: &NamedCluster,
+    user: &NamedUser,
+    context: &NamedContext,
+    expected_api: &str,
+) -> Result<SecretSlice<u8>, Trouble> {
+    let shown = |s: &'_ Option<SecretString>| s.as_ref().map(|s| s.expose_secret().to_owned());
+    let certificate = shown(&user.user.client_certificate_data);
+    let key = shown(&user.user.client_key_data);
+    let token = shown(&user.user.token);
+    let authority = cluster.cluster.certificate_authority_data.as_deref().unwrap_or_default();
+    let clean = Clean {
+        api_version: "v1",
+        kind: "Config",
+        clusters: [CleanCluster {
+            name: &cluster.name,
+            cluster: CleanClusterBody {
+                server: expected_api,
+                certificate_authority_data: authority.trim(),
+            },
+        }],
+        users: [CleanUser {
+            name: &user.name,
+            user: CleanUserBody {
+                client_certificate_data: certificate.as_deref(),
+                client_key_data: key.as_deref(),
+                token: token.as_deref(),
+            },
+        }],
+        contexts: [CleanContext {
+            name: &context.name,
+            context: CleanContextBody { cluster: &cluster.name, user: &user.name },
+        }],
+        current_context: &context.name,
+    };
+    let text = serde_saphyr::to_string(&clean)
+        .map_err(|_| Problem::KUBECONFIG_MALFORMED.with("it cannot be written anew"))?;
+    Ok(SecretSlice::from(text.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests;
