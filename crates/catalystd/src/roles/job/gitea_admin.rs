@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two looks while the password does not work yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pause between two looks at the Secret's files while it works.
-const LOOK_LATER: Duration = Duration::from_secs(30);
+const LOOK_LATER: Duration = Duration::from_secs(60);
 /// Names of the tokens that the Pod's first container makes begin so.
 const BOOTSTRAP_PREFIX: &str = "bootstrap-";
 
@@ -103,7 +103,9 @@ async fn look(
             bail!("gitea took the new password and refuses it all the same");
         }
     }
-    gitea.revoke_bootstrap_tokens(&credentials).await?;
+    if worked.is_none() {
+        gitea.revoke_bootstrap_tokens(&credentials).await?;
+    }
     Ok(credentials)
 }
 
