@@ -16,7 +16,7 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::outside::ca::Authority;
-use crate::paths::{NodeName, private_dir, write_private, write_public};
+use crate::outside::{FIRST_USER, Ports};
+use crate::paths::{Home, NodeName, private_dir, write_private, write_public};
 use crate::problem::{self, Code, Problem, Result};
 use crate::supervisor::{
     Bind, Child, Confine, Launcher, Patience, Ready, Role, Spec, Status, Supervisor, ports,
@@ -73,6 +74,37 @@ pub struct Config {
     pub backends: Backends,
     /// User ids from here on are given to its two processes.
     pub first_user: u32,
+}
+
+impl Config {
+    /// The front of a Sovereign's link, kept in the Sovereign's own folder, before the backends the
+    /// outside of this installation was last started with.
+    ///
+    /// # Errors
+    /// CAT-3000 when the outside's ports cannot be read.
+    pub fn of_link(
+        home: &Home,
+        name: &NodeName,
+        address: Ipv4Addr,
+        launcher: Launcher,
+        coredns: PathBuf,
+    ) -> Result<Self> {
+        let Ports { postback, gitea, public, private } = Ports::recorded(&home.outside())?;
+        let backends = Backends {
+            git: Ports::local(gitea),
+            public_registry: Ports::local(public),
+            private_registry: Ports::local(private),
+            postback: Ports::local(postback),
+        };
+        let dir = folder(home, name);
+        let first_user = FIRST_USER;
+        Ok(Self { name: name.clone(), address, dir, launcher, coredns, backends, first_user })
+    }
+}
+
+/// Where a Sovereign's front keeps its files.
+fn folder(home: &Home, name: &NodeName) -> PathBuf {
+    home.sovereign(name).join("front")
 }
 
 /// The settings file of the TLS process, as it sees the world from inside its confinement.
@@ -143,15 +175,33 @@ impl Front {
         self.supervisor.down().await
     }
 
+    /// Ends the front of a Sovereign of which nothing but the name is known; harmless when there is
+    /// none.
+    ///
+    /// # Errors
+    /// CAT-3143.
+    pub async fn end(home: &Home, name: &NodeName) -> Result<()> {
+        let dir = folder(home, name).join("supervisor");
+        Supervisor::new(role(name)?, dir, Patience::default()).down().await
+    }
+
     /// What runs; `None` when the front is down.
     pub fn status(&self) -> Option<Status> {
         self.supervisor.status()
     }
 
+    /// What runs of the front of a Sovereign, and what it has done.
+    pub fn look(home: &Home, name: &NodeName) -> (Option<Status>, Option<Counts>) {
+        let dir = folder(home, name);
+        let status = role(name).ok().and_then(|role| {
+            Supervisor::new(role, dir.join("supervisor"), Patience::default()).status()
+        });
+        (status, Counts::read(&dir.join("tls")))
+    }
+
     /// What it has done since it was started; `None` before it first said so.
     pub fn counts(&self) -> Option<Counts> {
-        let bytes = std::fs::read(self.tls_dir().join("counts.json")).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        Counts::read(&self.tls_dir())
     }
 
     fn tls_dir(&self) -> PathBuf {
@@ -179,7 +229,7 @@ impl Front {
             backends: *backends,
             certificate: "/mnt/front/tls.crt".into(),
             key: "/mnt/front/tls.key".into(),
-            counts: "/mnt/front/counts.json".into(),
+            counts: Path::new("/mnt/front").join(counts::FILE),
         };
         let text = serde_json::to_vec_pretty(&settings)
             .map_err(|error| FRONT.because("cannot write its settings").source(error))?;
@@ -237,7 +287,7 @@ fn role(name: &NodeName) -> Result<Role> {
     Role::new(format!("front-{name}"))
 }
 
-fn give(path: &std::path::Path, user: u32) -> Result<(), Problem> {
+fn give(path: &Path, user: u32) -> Result<(), Problem> {
     std::os::unix::fs::chown(path, Some(user), Some(user))
         .map_err(|error| problem::file("give away", path, error))
 }

@@ -14,8 +14,10 @@ mod registry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::paths::private_dir;
-use crate::problem::{Code, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::paths::{private_dir, write_private};
+use crate::problem::{self, Code, Result};
 use crate::supervisor::{Launcher, Patience, Role, Spec, Status, Supervisor, ports};
 
 pub use credentials::PullCredentials;
@@ -49,14 +51,19 @@ pub const GIT: Code = Code::new(
 /// The codes of the outside.
 pub const CODES: &[&Code] = &[&CA, &GITEA, &CREDENTIALS, &GIT];
 
+/// Holds the ports, for the fronts.
+const PORTS_FILE: &str = "ports.json";
 /// The repository every Sovereign is bootstrapped from.
 pub const ORGANISATION: &str = "openova-io";
 /// Its name within [`ORGANISATION`].
 pub const REPOSITORY: &str = "openova";
 
 /// Where the backends listen, all on 127.0.0.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ports {
+    /// Where catalystd takes kubeconfigs; not a part of the outside, but every front must know it.
+    pub postback: u16,
     /// Gitea's web and git port.
     pub gitea: u16,
     /// The registry anybody may pull from.
@@ -67,11 +74,32 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { gitea: 7082, public: 7083, private: 7084 }
+        Self { postback: 7081, gitea: 7082, public: 7083, private: 7084 }
     }
 }
 
 impl Ports {
+    /// The ports the outside of this folder was last started with; the defaults before that.
+    ///
+    /// # Errors
+    /// CAT-3000 when the record cannot be read.
+    pub fn recorded(outside: &Path) -> Result<Self> {
+        let path = outside.join(PORTS_FILE);
+        let broken = |error: std::io::Error| problem::file("read", &path, error);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| broken(error.into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    fn record(self, outside: &Path) -> Result<()> {
+        let path = outside.join(PORTS_FILE);
+        let bytes = serde_json::to_vec(&self)
+            .map_err(|error| problem::file("write", &path, error.into()))?;
+        write_private(&path, &bytes)
+    }
+
     /// The address of a loopback port.
     pub fn local(port: u16) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
@@ -144,8 +172,9 @@ impl Outside {
         if self.supervisor.status().is_none() {
             // Orphans of a killed supervisor still hold our own ports.
             self.supervisor.down().await?;
-            self.check_ports()?;
         }
+        self.check_ports()?;
+        self.config.ports.record(&self.config.dir)?;
         let status = self.supervisor.up(&spec).await?;
         gitea::set_up(&self.config).await?;
         Ok(status)
@@ -204,20 +233,24 @@ impl Outside {
         &self.config
     }
 
+    /// Every port that is not held by our own running processes must be free.
     fn check_ports(&self) -> Result<()> {
-        let Ports { gitea, public, private } = self.config.ports;
-        for (port, setting) in [
-            (gitea, "another port for Gitea with `--gitea-port` or `CATALYST_GITEA_PORT`"),
-            (
-                public,
-                "another port for the public registry with `--public-registry-port` or `CATALYST_PUBLIC_REGISTRY_PORT`",
-            ),
-            (
-                private,
-                "another port for the private registry with `--private-registry-port` or `CATALYST_PRIVATE_REGISTRY_PORT`",
-            ),
-        ] {
-            ports::check_free(Ports::local(port), setting)?;
+        let held = match self.supervisor.status() {
+            Some(_) => Some(Ports::recorded(&self.config.dir)?),
+            None => None,
+        };
+        let Ports { gitea, public, private, postback: _ } = self.config.ports;
+        let settings = [
+            (gitea, held.map(|held| held.gitea), "gitea"),
+            (public, held.map(|held| held.public), "public-registry"),
+            (private, held.map(|held| held.private), "private-registry"),
+        ];
+        for (port, held, name) in settings {
+            if held != Some(port) {
+                let variable = name.to_uppercase().replace('-', "_");
+                let setting = format!("another with `--{name}-port` or `CATALYST_{variable}_PORT`");
+                ports::check_free(Ports::local(port), &setting)?;
+            }
         }
         Ok(())
     }
@@ -232,7 +265,7 @@ fn owned_dir(path: &Path, user: u32) -> Result<()> {
 /// Gives a file or folder to a confined user.
 fn own(path: &Path, user: u32) -> Result<()> {
     std::os::unix::fs::chown(path, Some(user), Some(user))
-        .map_err(|error| crate::problem::file("give away", path, error))
+        .map_err(|error| problem::file("give away", path, error))
 }
 
 /// As many random bytes as a key of 256 bits has, in unpadded URL-safe base64.

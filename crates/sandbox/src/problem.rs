@@ -137,7 +137,6 @@ pub fn catalogue() -> Vec<&'static Code> {
         crate::outside::CODES,
         crate::front::CODES,
         crate::firewall::CODES,
-        crate::publish::CODES,
     ];
     let mut all: Vec<_> = tables.iter().flat_map(|table| table.iter().copied()).collect();
     all.sort_by_key(|code| code.number);

@@ -1,108 +1,135 @@
-//! Puts everything a Sovereign pulls into the registries of the outside, under its real name.
+//! Puts everything a Sovereign pulls into the outside, under its real name: images, charts, git.
 //!
-//! [`Publisher::push`] takes artefacts (images, charts) as manifests and blobs, skips what a
-//! registry has already, and tells what it does. Content is addressed by its digest, so a second run
-//! sends nothing and an interrupted one is simply repeated. Git content is pushed by
-//! [`Outside::publish_tree`](crate::outside::Outside::publish_tree).
+//! [`Publisher`] pushes to the two registries and [`everything`] also to git. Content is addressed by
+//! its digest, so what is there already is skipped, a second run sends nothing, and an interrupted
+//! one is simply repeated.
 
-mod artefact;
-mod registry;
+use std::path::Path;
 
-use crate::outside::{Outside, Ports};
-use crate::problem::{Code, Result};
+use crate::charts::Chart;
+use crate::images::{ImageSet, Realm};
+use crate::oci::{Login, Pushed, Registry};
+use crate::outside::{Outside, Ports, Published};
+use crate::problem::Result;
 
-pub use artefact::{Artefact, Blob, Content, Name, Visibility};
+/// The folders of a checkout that Flux reads.
+pub const GIT_FOLDERS: [&str; 1] = ["clusters"];
 
-/// An artefact could not be pushed.
-pub const PUBLISH: Code = Code::new(
-    3170,
-    "an image or chart could not be put into the outside's registry",
-    "Check with `catalyst sandbox outside status` that the registries run, then repeat the command: it goes on where it stopped.",
-);
-/// An artefact on disk is damaged.
-pub const ARTEFACT: Code = Code::new(
-    3171,
-    "an image or chart on disk cannot be used",
-    "Remove the named folder from the cache; it is made again.",
-);
-
-/// The codes of publishing.
-pub const CODES: &[&Code] = &[&PUBLISH, &ARTEFACT];
-
-/// What happens to one artefact.
+/// What happened to one thing that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// The registry has it.
-    Present {
-        /// Its full name.
+    /// It is looked for, and sent if need be.
+    Begun {
+        /// The name it is pulled by.
         name: String,
     },
-    /// What the registry lacks is on its way.
-    Pushing {
-        /// Its full name.
+    /// It is there now.
+    Done {
+        /// The name it is pulled by.
         name: String,
-        /// Bytes of all its blobs.
-        bytes: u64,
+        /// Whether it was there before.
+        was_there: bool,
     },
-    /// The registry has it now.
-    Pushed {
-        /// Its full name.
-        name: String,
-    },
+}
+
+/// Hears of progress.
+pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// What was sent; all 0 and `false` when everything was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Images that the registries lacked.
+    pub images: usize,
+    /// Charts that the private registry lacked.
+    pub charts: usize,
+    /// The commit on `main`, and whether it is new.
+    pub git: Published,
+}
+
+/// Publishes the images, the charts and the git folders of a checkout.
+///
+/// # Errors
+/// CAT-3125 and CAT-3126 for the registries, CAT-3153 for git.
+pub async fn everything(
+    outside: &Outside,
+    checkout: &Path,
+    images: &ImageSet,
+    charts: &[Chart],
+    report: Report<'_>,
+) -> Result<Sent> {
+    let publisher = Publisher::new(outside)?;
+    let images = publisher.images(images, report).await?;
+    let charts = publisher.charts(charts, report).await?;
+    let name = "https://github.com/openova-io/openova".to_owned();
+    report(Progress::Begun { name: name.clone() });
+    let git = outside.publish_tree(checkout, &GIT_FOLDERS).await?;
+    report(Progress::Done { name, was_there: !git.pushed });
+    Ok(Sent { images, charts, git })
 }
 
 /// Pushes to the registries of one outside.
 #[derive(Debug)]
 pub struct Publisher {
-    public: registry::Registry,
-    private: registry::Registry,
+    public: Registry,
+    private: Registry,
 }
 
 impl Publisher {
     /// For the outside as it is configured; it must be up when something is pushed.
     ///
     /// # Errors
-    /// CAT-3152 when the credentials cannot be read.
+    /// CAT-3152 when the credentials cannot be read, CAT-3125.
     pub fn new(outside: &Outside) -> Result<Self> {
         let Ports { public, private, .. } = outside.config().ports;
+        let credentials = outside.pull_credentials()?;
+        let login = Login { username: credentials.username, password: credentials.password };
         Ok(Self {
-            public: registry::Registry::new(Ports::local(public), None)?,
-            private: registry::Registry::new(
-                Ports::local(private),
-                Some(outside.pull_credentials()?),
-            )?,
+            public: Registry::on_loopback(public, None)?,
+            private: Registry::on_loopback(private, Some(login))?,
         })
     }
 
-    /// Pushes what is missing of `artefacts`, one after another, and returns how many were pushed.
+    /// Pushes what the registries lack of `images` and returns how many that were. Images that are
+    /// imported into nodes are nobody's to pull and left out.
     ///
     /// # Errors
-    /// CAT-3170 when a registry refuses, CAT-3171 when a file is missing.
-    pub async fn push(
-        &self,
-        artefacts: &[Artefact],
-        report: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<usize> {
-        let mut pushed = 0;
-        for artefact in artefacts {
-            let registry = match artefact.name.visibility() {
-                Visibility::Public => &self.public,
-                Visibility::Private => &self.private,
+    /// CAT-3125, CAT-3126.
+    pub async fn images(&self, images: &ImageSet, report: Report<'_>) -> Result<usize> {
+        let mut sent = 0;
+        for image in images.iter() {
+            let registry = match image.realm {
+                Realm::Public => &self.public,
+                Realm::Private => &self.private,
+                Realm::Import => continue,
             };
-            let name = artefact.name.to_string();
-            if registry.has_manifest(artefact).await? {
-                report(Progress::Present { name });
-                continue;
-            }
-            let bytes = artefact.blobs.iter().map(|blob| blob.size_bytes).sum();
-            report(Progress::Pushing { name: name.clone(), bytes });
-            for blob in &artefact.blobs {
-                registry.push_blob(artefact, blob).await?;
-            }
-            registry.push_manifest(artefact).await?;
-            pushed += 1;
-            report(Progress::Pushed { name });
+            let push = registry.push(&image.layout, image.path(), &image.tag);
+            sent += told(image.reference(), report, push).await?;
         }
-        Ok(pushed)
+        Ok(sent)
     }
+
+    /// Pushes what the private registry lacks of `charts` and returns how many that were.
+    ///
+    /// # Errors
+    /// CAT-3125, CAT-3126.
+    pub async fn charts(&self, charts: &[Chart], report: Report<'_>) -> Result<usize> {
+        let mut sent = 0;
+        for chart in charts {
+            let name = format!("oci://ghcr.io/{}:{}", chart.path(), chart.version);
+            sent += told(name, report, chart.push(&self.private)).await?;
+        }
+        Ok(sent)
+    }
+}
+
+/// Reports on one push; 1 when something was sent.
+async fn told(
+    name: String,
+    report: Report<'_>,
+    push: impl Future<Output = Result<Pushed>>,
+) -> Result<usize> {
+    report(Progress::Begun { name: name.clone() });
+    let Pushed { was_there, .. } = Box::pin(push).await?;
+    report(Progress::Done { name, was_there });
+    Ok(usize::from(!was_there))
 }

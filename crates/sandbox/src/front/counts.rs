@@ -1,6 +1,7 @@
 //! What a front has done, as numbers: who was asked, who was refused. No paths, no secrets.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,16 @@ pub struct Counts {
     pub disguised: u64,
     /// Connections that ended before a request: foreign names, no TLS, a client that distrusts us.
     pub failed_handshakes: u64,
+}
+
+/// The file in the front's folder that holds its latest reading.
+pub(super) const FILE: &str = "counts.json";
+
+impl Counts {
+    /// The latest reading of the front that works in `dir`.
+    pub(super) fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
+    }
 }
 
 /// The requests of one name.

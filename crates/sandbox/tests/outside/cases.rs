@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use catalyst_sandbox::publish::{Artefact, Blob, Content, Name, Publisher};
+use catalyst_sandbox::images::{Image, ImageSet, Realm};
+use catalyst_sandbox::publish::Publisher;
 use catalyst_sandbox::supervisor::{Group, Process, Status};
 use futures::FutureExt;
 use rustix::process::Signal;
@@ -43,7 +44,7 @@ pub(crate) async fn run(place: Place) -> (usize, usize) {
     case!(the_outside_comes_up_once_and_stays);
     case!(no_process_of_the_outside_is_root_or_listens_beyond_loopback);
     case!(git_content_is_pushed_only_when_it_changed);
-    case!(an_artefact_is_pushed_only_once);
+    case!(an_image_is_pushed_only_once_and_an_imported_one_never);
     case!(without_rules_the_link_reaches_a_port_of_the_host);
     case!(the_front_comes_up_on_the_link);
     case!(names_resolve_to_the_link_and_unknown_ones_do_not_exist);
@@ -131,34 +132,51 @@ async fn git_content_is_pushed_only_when_it_changed(place: &Place) {
     assert!(missing.cause().contains("has no `nothing`"), "{missing}");
 }
 
-fn artefact(name: &str) -> Artefact {
-    let blob = |bytes: Vec<u8>| Blob {
-        digest: format!("sha256:{}", hex::encode(Sha256::digest(&bytes))),
-        size_bytes: bytes.len() as u64,
-        content: Content::Bytes(bytes),
+/// An image of one layer as a layout on disk.
+fn image(place: &Place, repository: &str, tag: &str, realm: Realm) -> Image {
+    let layout = place.path("layout").join(repository);
+    std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    let blob = |kind: &str, bytes: &[u8]| {
+        let hash = hex::encode(Sha256::digest(bytes));
+        std::fs::write(layout.join("blobs/sha256").join(&hash), bytes).unwrap();
+        let size = bytes.len();
+        serde_json::json!({ "mediaType": format!("{OCI}.{kind}"), "digest": format!("sha256:{hash}"), "size": size })
     };
-    let (config, layer) = (blob(b"{}".to_vec()), blob(vec![7; 3 << 20]));
-    let manifest = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}}]}}"#,
-        config.digest, config.size_bytes, layer.digest, layer.size_bytes
-    );
-    Artefact {
-        name: Name::parse(name).unwrap(),
-        manifest: manifest.into_bytes(),
-        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
-        blobs: vec![config, layer],
-    }
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": format!("{OCI}.manifest.v1+json"),
+        "config": blob("config.v1+json", b"{}"),
+        "layers": [blob("layer.v1.tar", &[7; 3 << 20])],
+    });
+    let manifest = blob("manifest.v1+json", manifest.to_string().as_bytes());
+    let digest = manifest["digest"].as_str().unwrap().to_owned();
+    let index = serde_json::json!({ "schemaVersion": 2, "manifests": [manifest] });
+    std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let (repository, tag, name) = (repository.into(), tag.into(), tag.into());
+    Image { name, repository, tag, realm, digest, layout }
 }
 
-const PRIVATE: &str = "ghcr.io/openova-io/catalyst-api:test";
-const ACCEPT: &str = "-H 'Accept: application/vnd.oci.image.manifest.v1+json'";
-const PUBLIC: &str = "docker.io/library/busybox:1.35";
+fn layer() -> String {
+    hex::encode(Sha256::digest([7; 3 << 20]))
+}
 
-async fn an_artefact_is_pushed_only_once(place: &Place) {
+const OCI: &str = "application/vnd.oci.image";
+const ACCEPT: &str = "-H 'Accept: application/vnd.oci.image.manifest.v1+json'";
+
+fn images(place: &Place) -> ImageSet {
+    ImageSet::new(vec![
+        image(place, "ghcr.io/openova-io/catalyst-api", "test", Realm::Private),
+        image(place, "docker.io/library/busybox", "1.35", Realm::Public),
+        image(place, "registry.k8s.io/pause", "3.10", Realm::Import),
+    ])
+}
+
+async fn an_image_is_pushed_only_once_and_an_imported_one_never(place: &Place) {
     let publisher = Publisher::new(&place.outside()).unwrap();
-    let artefacts = [artefact(PRIVATE), artefact(PUBLIC)];
-    assert_eq!(publisher.push(&artefacts, &|_| {}).await.unwrap(), 2);
-    assert_eq!(publisher.push(&artefacts, &|_| {}).await.unwrap(), 0);
+    let images = images(place);
+    assert_eq!(publisher.images(&images, &|_| {}).await.unwrap(), 2);
+    assert_eq!(publisher.images(&images, &|_| {}).await.unwrap(), 0);
 }
 
 /// The positive control: the same question, asked later with rules, must have another answer.
@@ -219,18 +237,17 @@ async fn the_private_registry_asks_for_credentials_and_takes_them(place: &Place)
     let with = format!("--netrc-file {}", file.display());
     assert_eq!(status(place, &format!("{with} https://ghcr.io/v2/")), "200");
     assert_eq!(status(place, &format!("{with} {ACCEPT} {manifest}")), "200");
-    let layer = artefact(PRIVATE).blobs[1].digest.clone();
-    let at = format!("https://ghcr.io/v2/openova-io/catalyst-api/blobs/{layer}");
+    let layer = layer();
+    let at = format!("https://ghcr.io/v2/openova-io/catalyst-api/blobs/sha256:{layer}");
     let sum = said(place, &format!("curl -sf {with} {at} | sha256sum"));
-    assert!(sum.starts_with(layer.strip_prefix("sha256:").unwrap()), "{sum}");
+    assert!(sum.starts_with(&layer), "{sum}");
     assert_eq!(status(place, &format!("{with} -X DELETE {at}")), "405");
 }
 
 async fn a_public_image_is_pulled_without_credentials(place: &Place) {
     let at = "https://registry-1.docker.io/v2/library/busybox";
     assert_eq!(status(place, &format!("{ACCEPT} {at}/manifests/1.35")), "200");
-    let layer = artefact(PUBLIC).blobs[1].digest.clone();
-    assert_eq!(status(place, &format!("{at}/blobs/{layer}")), "200");
+    assert_eq!(status(place, &format!("{at}/blobs/sha256:{}", layer())), "200");
     assert_eq!(status(place, "https://quay.io/v2/a/b/manifests/1"), "404");
 }
 
@@ -326,7 +343,7 @@ async fn up_after_the_supervisor_was_killed_takes_over(place: &Place) {
     assert_eq!(status(place, "https://ghcr.io/v2/"), "401");
     // What was pushed before is still there.
     let publisher = Publisher::new(&place.outside()).unwrap();
-    assert_eq!(publisher.push(&[artefact(PUBLIC)], &|_| {}).await.unwrap(), 0);
+    assert_eq!(publisher.images(&images(place), &|_| {}).await.unwrap(), 0);
 }
 
 async fn down_leaves_nothing(place: &Place) {

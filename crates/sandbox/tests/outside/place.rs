@@ -13,7 +13,8 @@ use catalyst_sandbox::supervisor::{Launcher, Role};
 pub(crate) const NETNS: &str = "catalyst-otest";
 pub(crate) const LINK: &str = "cotest0";
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(10, 209, 77, 1);
-pub(crate) const PORTS: Ports = Ports { gitea: 17_082, public: 17_083, private: 17_084 };
+pub(crate) const PORTS: Ports =
+    Ports { postback: POSTBACK, gitea: 17_082, public: 17_083, private: 17_084 };
 pub(crate) const POSTBACK: u16 = 17_081;
 
 pub(crate) struct Place {
