@@ -3,13 +3,16 @@
 //! Everything a role needs is parsed here, once, from arguments and environment; no role reads the
 //! environment by itself.
 
+mod clusters;
+mod config;
 mod probes;
 mod roles;
+mod secret_file;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 /// The Catalyst daemon.
 #[derive(Debug, Parser)]
@@ -24,8 +27,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    telemetry::init(&cli.log);
     match roles::run(cli.role) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

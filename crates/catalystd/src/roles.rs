@@ -1,8 +1,10 @@
 //! The roles of the binary, one module each, and how each of them is started.
 
+mod api;
 mod job;
 mod pause;
 mod reflect;
+mod token;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
@@ -10,6 +12,10 @@ use clap::Subcommand;
 /// A role: what this process is.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
+    /// Serves catalyst-api and the console.
+    Api(Box<crate::config::ApiArgs>),
+    /// Makes access for people and programs, asked of the daemon that runs here.
+    Token(token::Args),
     /// Copies Secrets and ConfigMaps to the namespaces that their annotations name.
     Reflect(reflect::Args),
     /// Does one piece of work for a chart.
@@ -30,6 +36,8 @@ pub(crate) fn run(role: Role) -> Result<()> {
         .install_default()
         .map_err(|_| anyhow!("a TLS provider was installed already"))?;
     match role {
+        Role::Api(args) => api::start(*args),
+        Role::Token(args) => block_on(token::run(args)),
         Role::Reflect(args) => block_on(reflect::run(args)),
         Role::Job(args) => block_on(job::run(args)),
         Role::Pause => Ok(()),

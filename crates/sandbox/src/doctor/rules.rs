@@ -307,7 +307,6 @@ mod tests {
                 network: [10, 210, 0],
                 link: "sv0".into(),
                 build_bytes: 28 * GIB,
-                debian: None,
             },
         }
     }

@@ -6,4 +6,3 @@ mod debian;
 mod doctor;
 mod images;
 mod support;
-mod tools;

@@ -1,0 +1,143 @@
+//! Signing in and out, and tokens for programs.
+
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use catalyst_control::Who;
+use catalyst_model::Problem;
+use http::header::{LOCATION, ORIGIN, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::app::App;
+use crate::auth::{Caller, Credential, NO_COOKIE, check_origin, session_cookie};
+use crate::error::Refusal;
+use crate::extract::{Json, query_value};
+use crate::wire;
+
+/// A link is made to be opened at once, or after a break.
+const LINK_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Someone at a command line signs in once a month.
+const BEARER_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// GET `/auth/login?token=`: what a person opens from a terminal. A link that does not work leads
+/// to the sign-in page, which says so.
+pub(super) async fn link(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let token = query_value(query.as_deref().unwrap_or_default(), "token").ok().flatten();
+    match sign_in(&app, SecretString::from(token.unwrap_or_default())).await {
+        Ok((_, cookie)) => to("/", Some(cookie)),
+        Err(_) => to("/?login=refused", None),
+    }
+}
+
+fn to(place: &'static str, cookie: Option<HeaderValue>) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static(place));
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// POST `/api/v1/auth/login`.
+pub(super) async fn login(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(login): Json<wire::Login>,
+) -> Result<Response, Refusal> {
+    // Another site must not sign a person in as somebody else.
+    if headers.contains_key(ORIGIN) {
+        check_origin(&headers, app.console_origin())?;
+    }
+    match login.kind {
+        wire::LoginKind::Cookie => {
+            let (who, cookie) = sign_in(&app, login.token).await?;
+            let mut response = axum::Json(wire::Session::from(who)).into_response();
+            response.headers_mut().insert(SET_COOKIE, cookie);
+            Ok(response)
+        }
+        wire::LoginKind::Bearer => {
+            let session = app.control().login(login.token).await?;
+            app.control().logout(&session.secret).await?;
+            let who = session.who;
+            let made = app.control().create_token(&who, &who.subject, who.tier, BEARER_TTL).await?;
+            let answer = wire::Session {
+                subject: who.subject,
+                tier: who.tier.into(),
+                expires_at: made.info.expires_at,
+                token: Some(made.secret.expose_secret().to_owned()),
+            };
+            Ok(axum::Json(answer).into_response())
+        }
+    }
+}
+
+async fn sign_in(app: &App, token: SecretString) -> Result<(Who, HeaderValue), Refusal> {
+    let session = app.control().login(token).await?;
+    let left = session.who.expires_at.duration_since(jiff::Timestamp::now()).as_secs();
+    let cookie = session_cookie(&session.secret, left, app.secure_cookies());
+    Ok((session.who, cookie.ok_or(&Problem::INTERNAL)?))
+}
+
+/// GET `/api/v1/auth/session`.
+pub(super) async fn session(Caller(who): Caller) -> axum::Json<wire::Session> {
+    axum::Json(who.into())
+}
+
+/// POST `/api/v1/auth/logout`. A bearer token is not a session and stays good.
+pub(super) async fn logout(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if let Some(Credential::Cookie(secret)) = Credential::of(&headers) {
+        app.control().logout(&secret).await?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(SET_COOKIE, NO_COOKIE);
+    Ok(response)
+}
+
+/// POST `/api/v1/auth/links`: how a tool on the mothership's machine lets a person in.
+pub(super) async fn create_link(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Json(request): Json<wire::LinkRequest>,
+) -> Result<Response, Refusal> {
+    let tier = request.tier.map_or(who.tier, catalyst_model::Tier::from);
+    if tier > who.tier {
+        return Err(Refusal::from(&Problem::TIER_ABOVE_OWN));
+    }
+    let made = app.control().mint_login(&who.subject, tier, LINK_TTL).await?;
+    let path = format!("/auth/login?token={}", made.secret.expose_secret());
+    let link = wire::Link { path, expires_at: made.expires_at };
+    Ok((StatusCode::CREATED, axum::Json(link)).into_response())
+}
+
+/// POST `/api/v1/auth/tokens`.
+pub(super) async fn create_token(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Json(request): Json<wire::TokenRequest>,
+) -> Result<Response, Refusal> {
+    let tier = request.tier.into();
+    let name = request.note.unwrap_or_else(|| "token".to_owned());
+    let ttl = Duration::from_secs(request.ttl_seconds);
+    let made = app.control().create_token(&who, &name, tier, ttl).await?;
+    let token = wire::Token {
+        token: made.secret.expose_secret().to_owned(),
+        id: made.info.id.to_string(),
+        note: made.info.name,
+        tier: made.info.tier.into(),
+        expires_at: made.info.expires_at,
+    };
+    Ok((StatusCode::CREATED, axum::Json(token)).into_response())
+}
+
+impl From<Who> for wire::Session {
+    fn from(who: Who) -> Self {
+        let Who { subject, tier, expires_at } = who;
+        Self { subject, tier: tier.into(), expires_at, token: None }
+    }
+}

@@ -1,0 +1,51 @@
+//! Deployments: create, list, get. Their events are in `stream.rs`, the kubeconfig in
+//! `kubeconfig.rs`.
+
+mod kubeconfig;
+mod stream;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use catalyst_model::CreateRequest;
+use http::StatusCode;
+use http::header::LOCATION;
+
+pub(super) use self::kubeconfig::{get_kubeconfig, put_kubeconfig};
+pub(super) use self::stream::{events, logs};
+use crate::app::App;
+use crate::error::Refusal;
+use crate::extract::{Id, Json};
+use crate::wire;
+
+/// POST `/api/v1/deployments`.
+pub(super) async fn create(
+    State(app): State<App>,
+    Json(body): Json<wire::CreateDeployment>,
+) -> Result<Response, Refusal> {
+    let deployment = app.control().create(&CreateRequest::from(body)).await?.deployment;
+    let path = format!("/api/v1/deployments/{}", deployment.id);
+    let created = wire::Created {
+        id: deployment.id.to_string(),
+        name: deployment.spec.name.to_string(),
+        status: deployment.status().into(),
+        stream_url: format!("{path}/logs"),
+    };
+    Ok((StatusCode::CREATED, [(LOCATION, path)], axum::Json(created)).into_response())
+}
+
+/// GET `/api/v1/deployments`.
+pub(super) async fn list(State(app): State<App>) -> axum::Json<wire::Deployments> {
+    let mut deployments = app.control().list();
+    deployments.sort_by_key(|deployment| std::cmp::Reverse(deployment.created_at));
+    let deployments = deployments.iter().map(|deployment| wire::State::of(deployment)).collect();
+    axum::Json(wire::Deployments { deployments })
+}
+
+/// GET `/api/v1/deployments/{id}`.
+pub(super) async fn get(
+    State(app): State<App>,
+    Id(id): Id,
+) -> Result<axum::Json<wire::State>, Refusal> {
+    let deployment = app.control().get(&id)?;
+    Ok(axum::Json(wire::State::of(&deployment)))
+}

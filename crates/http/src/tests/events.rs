@@ -1,0 +1,177 @@
+//! Events reach every reader once, in order, wherever it began and however slowly it reads.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use catalyst_model::{
+    ClusterFact, ComponentFact, ConditionFact, ConditionStatus, DeploymentStatus, HelmFact,
+    Inventory, Tier, WorkloadFact,
+};
+use futures::future::join_all;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use super::house::{House, ask, kubeconfig};
+
+/// Changes a cluster shows in the test of many readers.
+const CHANGES: u32 = 400;
+
+fn fact(name: &str, message: &str, ready: bool) -> ClusterFact {
+    let status = if ready { ConditionStatus::True } else { ConditionStatus::Unknown };
+    let condition = ConditionFact {
+        status,
+        reason: "Progressing".into(),
+        message: message.into(),
+        observed_generation: Some(1),
+    };
+    let helm = HelmFact {
+        generation: 1,
+        observed_generation: Some(1),
+        ready: Some(condition),
+        ..HelmFact::default()
+    };
+    let workload = WorkloadFact {
+        kind: "Deployment".into(),
+        namespace: "one".into(),
+        name: "one".into(),
+        available: true,
+        ready: 1,
+        desired: 1,
+        message: None,
+    };
+    let inventory = ready.then(|| Inventory { objects: 1, workloads: vec![workload] });
+    ClusterFact::Component(ComponentFact {
+        name: name.parse().unwrap(),
+        helm: Some(helm),
+        inventory,
+    })
+}
+
+/// A frame of a stream.
+#[derive(Debug)]
+struct Frame {
+    id: Option<u64>,
+    event: Option<String>,
+    data: Value,
+}
+
+fn frame(text: &str) -> Option<Frame> {
+    let field = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
+    };
+    let data = field("data")?;
+    Some(Frame {
+        id: field("id").map(|id| id.parse().unwrap()),
+        event: field("event"),
+        data: serde_json::from_str(&data).unwrap(),
+    })
+}
+
+/// Reads a stream to its end, pausing after each piece.
+async fn read(house: &House, request: Request<Body>, pause: Duration) -> Vec<Frame> {
+    let response = house.open(request).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    let (mut text, mut frames) = (String::new(), Vec::new());
+    while let Some(piece) = body.frame().await {
+        text.push_str(std::str::from_utf8(&piece.unwrap().into_data().unwrap()).unwrap());
+        while let Some((first, rest)) = text.split_once("\n\n") {
+            frames.extend(frame(first));
+            text = rest.to_owned();
+        }
+        tokio::time::sleep(pause).await;
+    }
+    frames
+}
+
+/// A deployment whose cluster is connected and silent, and the script of that cluster.
+async fn watched(house: &House) -> (String, tokio::sync::mpsc::UnboundedSender<ClusterFact>) {
+    let script = house.cluster.script();
+    let id = house.create("sov1").await;
+    house.reaches(&id, DeploymentStatus::AwaitingKubeconfig).await;
+    let bearer = house.bearer(&id);
+    let put = house.put(&id, Some(&bearer), kubeconfig("https://10.210.0.2:6443")).await;
+    assert_eq!(put.status.as_u16(), 204, "{}", put.text);
+    house.reaches(&id, DeploymentStatus::Phase1Watching).await;
+    script.send(ClusterFact::Attached).unwrap();
+    (id, script)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_reader_sees_every_event_once_and_in_order() {
+    let house = House::new().await;
+    let token = house.token(Tier::Viewer).await;
+    let (id, script) = watched(&house).await;
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let readers = (0..12u64).map(|n| {
+        let mut request = ask(Method::GET, &path, Some(&token), Body::empty());
+        if n % 3 == 1 {
+            *request.uri_mut() = format!("{path}?after={}", n % 4).parse().unwrap();
+        } else if n % 3 == 2 {
+            request.headers_mut().insert("last-event-id", (n % 4).to_string().parse().unwrap());
+        }
+        let after = if n % 3 == 0 { 0 } else { n % 4 };
+        let pause = Duration::from_micros(n % 5 * 300);
+        let house = &house;
+        async move { (after, read(house, request, pause).await) }
+    });
+    let changes = async {
+        for change in 0..CHANGES {
+            script.send(fact("bp-one", &format!("change {change}"), false)).unwrap();
+            tokio::task::yield_now().await;
+        }
+        script.send(fact("bp-one", "installed", true)).unwrap();
+        script.send(fact("bp-two", "installed", true)).unwrap();
+    };
+    let (seen, ()) = tokio::join!(join_all(readers), changes);
+    for (after, frames) in seen {
+        let (done, events) = frames.split_last().unwrap();
+        assert_eq!(done.event.as_deref(), Some("done"));
+        assert_eq!(done.data["status"], "ready");
+        let ids: Vec<u64> = events.iter().map(|frame| frame.id.unwrap()).collect();
+        let last = done.data["seq"].as_u64().unwrap();
+        assert!(last > u64::from(CHANGES));
+        assert_eq!(ids, (after + 1..=last).collect::<Vec<_>>());
+        for frame in events {
+            assert_eq!(frame.data["seq"].as_u64(), frame.id);
+            assert!(frame.event.is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_and_the_stream_after_it_leave_no_gap() {
+    let house = House::new().await;
+    let token = house.token(Tier::Viewer).await;
+    let (id, script) = watched(&house).await;
+    let history = house.get(&format!("/api/v1/deployments/{id}/events"), &token).await.json();
+    let (events, seq) = (history["events"].as_array().unwrap(), history["state"]["seq"].as_u64());
+    assert_eq!(events.last().unwrap()["seq"].as_u64(), seq);
+    assert_eq!(events.len() as u64, seq.unwrap());
+    assert_eq!(history["done"], false);
+    script.send(fact("bp-one", "installed", true)).unwrap();
+    script.send(fact("bp-two", "installed", true)).unwrap();
+    let path = format!("/api/v1/deployments/{id}/logs?after={}", seq.unwrap());
+    let request = ask(Method::GET, &path, Some(&token), Body::empty());
+    let frames = read(&house, request, Duration::ZERO).await;
+    assert_eq!(frames.first().unwrap().id, seq.map(|seq| seq + 1));
+    let state = house.get(&format!("/api/v1/deployments/{id}"), &token).await.json();
+    assert_eq!(state, frames.last().unwrap().data);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_process_does() {
+    let house = House::new().await;
+    let token = house.token(Tier::Viewer).await;
+    let (id, _script) = watched(&house).await;
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let reading =
+        read(&house, ask(Method::GET, &path, Some(&token), Body::empty()), Duration::ZERO);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.stop.cancel();
+    };
+    let (frames, ()) = tokio::join!(reading, stopping);
+    assert!(frames.iter().all(|frame| frame.event.is_none()), "nothing is done");
+}

@@ -1,0 +1,94 @@
+//! Secrets that went in come out nowhere: not in answers, not in records, not in the log.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use catalyst_model::{DeploymentStatus, Tier};
+use http::Method;
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::house::{House, ask, files, kubeconfig, spec};
+
+/// Found nowhere but where it was put.
+const CANARY: &str = "c4n4ry0f5ecret5";
+
+/// Everything that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_canary_is_seen_nowhere() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let house = House::new().await;
+    let owner = house.token(Tier::Owner).await;
+    let mut answers = Vec::new();
+
+    let mut wrong_place = spec("sov1");
+    wrong_place["workerCount"] = json!(CANARY);
+    answers.push(house.post("/api/v1/deployments", &owner, &wrong_place).await);
+    let mut not_ours = spec("sov1");
+    not_ours["hetznerToken"] = json!(CANARY);
+    answers.push(house.post("/api/v1/deployments", &owner, &not_ours).await);
+    let login = json!({"token": CANARY});
+    answers.push(house.post("/api/v1/auth/login", &owner, &login).await);
+    answers.push(house.get(&format!("/auth/login?token={CANARY}"), &owner).await);
+    answers.push(house.get("/api/v1/deployments", &format!("cat_{CANARY}")).await);
+
+    let id = house.create("sov1").await;
+    house.reaches(&id, DeploymentStatus::AwaitingKubeconfig).await;
+    let bearer = house.bearer(&id);
+    answers.push(house.put(&id, Some(CANARY), kubeconfig("https://10.210.0.2:6443")).await);
+    let hostile = kubeconfig(&format!("https://{CANARY}@10.210.0.2:6443"));
+    answers.push(house.put(&id, Some(&bearer), hostile).await);
+    let good = kubeconfig("https://10.210.0.2:6443").replace("S0VZ", &hex::encode(CANARY));
+    let put = house.put(&id, Some(&bearer), good).await;
+    assert_eq!(put.status.as_u16(), 204, "{}", put.text);
+    answers.push(put);
+    for path in ["", "/events"] {
+        let path = format!("/api/v1/deployments/{id}{path}");
+        answers.push(house.send(ask(Method::GET, &path, Some(&owner), Body::empty())).await);
+    }
+
+    let secrets = [CANARY.to_owned(), hex::encode(CANARY), bearer, owner];
+    let check = |place: &str, text: &str| {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "a secret is in {place}");
+        }
+    };
+    for answer in &answers {
+        check("an answer", &format!("{:?} {}", answer.headers, answer.text));
+    }
+    check("the log", &String::from_utf8_lossy(&log.0.lock().unwrap()));
+    for folder in ["deployments", "auth"] {
+        for file in files(&house.folder.path().join(folder)) {
+            let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+            check(&file.display().to_string(), &text);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Signing in and out: the link, the cookie, its origin.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use catalyst_model::Tier;
+use http::header::{COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
+use http::{Method, Request, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::house::{HOST_NAME, House, ask};
+
+async fn login_token(house: &House, tier: Tier) -> String {
+    let minted = house.control.mint_login("ada", tier, Duration::from_secs(60)).await.unwrap();
+    minted.secret.expose_secret().to_owned()
+}
+
+async fn sign_in(house: &House, tier: Tier) -> String {
+    let token = login_token(house, tier).await;
+    let path = format!("/auth/login?token={token}");
+    let answer = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    assert_eq!(answer.headers[LOCATION], "/");
+    let cookie = answer.headers[SET_COOKIE].to_str().unwrap().to_owned();
+    for part in ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age="] {
+        assert!(cookie.contains(part), "{part}");
+    }
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+fn with_cookie(method: Method, path: &str, cookie: &str, origin: Option<&str>) -> Request<Body> {
+    let mut request = ask(method, path, None, Body::empty());
+    request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+    if let Some(origin) = origin {
+        request.headers_mut().insert(ORIGIN, origin.parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_link_opens_a_session_once() {
+    let house = House::new().await;
+    let token = login_token(&house, Tier::Owner).await;
+    let path = format!("/auth/login?token={token}");
+    let first = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    assert_eq!(first.headers[LOCATION], "/");
+    let second = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    assert_eq!(second.headers[LOCATION], "/?login=refused");
+    assert!(!second.headers.contains_key(SET_COOKIE));
+    let body = Body::from(json!({"token": token}).to_string());
+    let posted = house.send(ask(Method::POST, "/api/v1/auth/login", None, body)).await;
+    assert_eq!((posted.status, posted.code().as_str()), (StatusCode::UNAUTHORIZED, "CAT-1102"));
+}
+
+#[tokio::test]
+async fn a_session_says_whose_it_is_and_ends_with_logout() {
+    let house = House::new().await;
+    let cookie = sign_in(&house, Tier::Operator).await;
+    let ask_session = || with_cookie(Method::GET, "/api/v1/auth/session", &cookie, None);
+    let session = house.send(ask_session()).await.json();
+    assert_eq!((&session["subject"], &session["tier"]), (&json!("ada"), &json!("operator")));
+    let own = format!("http://{HOST_NAME}");
+    let out = with_cookie(Method::POST, "/api/v1/auth/logout", &cookie, Some(&own));
+    let out = house.send(out).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT, "{}", out.text);
+    assert!(out.headers[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(house.send(ask_session()).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn another_site_cannot_use_the_cookie() {
+    let house = House::new().await;
+    let cookie = sign_in(&house, Tier::Owner).await;
+    for origin in [None, Some("https://evil.example"), Some("null")] {
+        let request = with_cookie(Method::POST, "/api/v1/auth/logout", &cookie, origin);
+        let answer = house.send(request).await;
+        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "CAT-1103"));
+    }
+    let still = with_cookie(Method::GET, "/api/v1/auth/session", &cookie, None);
+    assert_eq!(house.send(still).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn another_site_cannot_sign_a_person_in() {
+    let house = House::new().await;
+    let token = login_token(&house, Tier::Owner).await;
+    let body = Body::from(json!({"token": token}).to_string());
+    let mut request = ask(Method::POST, "/api/v1/auth/login", None, body);
+    request.headers_mut().insert(ORIGIN, "https://evil.example".parse().unwrap());
+    assert_eq!(house.send(request).await.code(), "CAT-1103");
+}
+
+#[tokio::test]
+async fn a_token_is_never_stronger_than_its_maker() {
+    let house = House::new().await;
+    let admin = house.token(Tier::Admin).await;
+    let ask_for = |tier: &str| json!({"tier": tier, "ttlSeconds": 3600});
+    let above = house.post("/api/v1/auth/tokens", &admin, &ask_for("owner")).await;
+    assert_eq!(above.code(), "CAT-1105");
+    let above = house.post("/api/v1/auth/links", &admin, &json!({"tier": "owner"})).await;
+    assert_eq!(above.code(), "CAT-1105");
+    let made = house.post("/api/v1/auth/tokens", &admin, &ask_for("developer")).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("cat_"));
+    let session = house.get("/api/v1/auth/session", &token).await.json();
+    assert_eq!(session["tier"], "developer");
+}
+
+#[tokio::test]
+async fn a_link_made_over_the_api_works() {
+    let house = House::new().await;
+    let admin = house.token(Tier::Admin).await;
+    let made = house.post("/api/v1/auth/links", &admin, &json!({})).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let path = made.json()["path"].as_str().unwrap().to_owned();
+    let followed = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    assert_eq!(followed.headers[LOCATION], "/");
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_fixed_headers() {
+    let house = House::new().await;
+    for path in ["/", "/healthz", "/api/v1/deployments", "/api/v1/nowhere", "/assets/none.js"] {
+        let request = Request::get(path).header(HOST, HOST_NAME).body(Body::empty()).unwrap();
+        let answer = house.send(request).await;
+        for name in ["content-security-policy", "x-frame-options", "referrer-policy"] {
+            assert!(answer.headers.contains_key(name), "{path} {name}");
+        }
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
+        assert!(answer.headers.contains_key("cache-control"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_line_signs_in_for_a_token() {
+    let house = House::new().await;
+    let token = login_token(&house, Tier::Operator).await;
+    let body = Body::from(json!({"token": token, "kind": "bearer"}).to_string());
+    let answer = house.send(ask(Method::POST, "/api/v1/auth/login", None, body)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert!(!answer.headers.contains_key(SET_COOKIE));
+    let bearer = answer.json()["token"].as_str().unwrap().to_owned();
+    let session = house.get("/api/v1/auth/session", &bearer).await.json();
+    assert_eq!((&session["subject"], &session["tier"]), (&json!("ada"), &json!("operator")));
+    assert!(session.get("token").is_none());
+}

@@ -1,0 +1,3 @@
+//! The API from outside: what its users see of it.
+
+mod openapi;
