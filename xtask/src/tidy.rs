@@ -65,7 +65,7 @@ fn workspace_root() -> anyhow::Result<PathBuf> {
 
 fn read_sources(root: &Path) -> anyhow::Result<Vec<SourceFile>> {
     let mut files = Vec::new();
-    for top in ["crates", "xtask"] {
+    for top in ["crates", "e2e", "xtask"] {
         let wanted = |entry: &walkdir::DirEntry| entry.file_name() != "target";
         for entry in
             WalkDir::new(root.join(top)).sort_by_file_name().into_iter().filter_entry(wanted)

@@ -58,6 +58,12 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
+    Up(commands::up::Args),
+    /// Take down what `up` started; volumes stay unless --purge.
+    Down(commands::down::Args),
+    /// Say what this machine lacks for a local Sovereign, line by line with the remedy.
+    Doctor(commands::doctor::Args),
     /// Sign in with a one-time link and keep a token for later commands.
     Login(commands::login::Args),
     /// Forget the kept token and revoke it.
@@ -65,6 +71,9 @@ pub(crate) enum Command {
     /// Create, list, show and follow Sovereigns.
     #[command(subcommand, visible_alias = "sov")]
     Sovereign(commands::sovereign::Command),
+    /// Real Sovereigns on this machine, and the world they see.
+    #[command(subcommand)]
+    Sandbox(commands::sandbox::Command),
     /// Make bearer tokens for programs.
     #[command(subcommand)]
     Token(commands::token::Command),

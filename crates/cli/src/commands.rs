@@ -2,17 +2,26 @@
 //! returns an error for `problem` to explain.
 
 pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod down;
 pub(crate) mod login;
+pub(crate) mod sandbox;
 pub(crate) mod sovereign;
 pub(crate) mod token;
+pub(crate) mod up;
+
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use catalyst_sandbox::paths::{Roots, RootsInput};
+use catalyst_sandbox::paths::{Roots, RootsInput, find_checkout};
 
 use crate::api::Client;
 use crate::args::{Args, Command, Global};
 use crate::output::Output;
 use crate::session::Sessions;
+
+/// Where programs are when the environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What every command works with.
 pub(crate) struct Context<'a> {
@@ -20,12 +29,20 @@ pub(crate) struct Context<'a> {
     pub(crate) output: &'a Output,
     pub(crate) roots: Roots,
     pub(crate) sessions: Sessions,
+    /// Where programs that are run find others.
+    pub(crate) path: String,
 }
 
 impl Context<'_> {
     /// A client with the token kept for this server.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.global.api, self.sessions.token(&self.global.api)?)
+    }
+
+    /// The source tree: the one given, else the nearest above the working folder.
+    pub(crate) fn checkout(&self) -> anyhow::Result<PathBuf> {
+        let here = std::env::current_dir().context("find the working folder")?;
+        Ok(find_checkout(self.global.source.as_deref(), &here)?)
     }
 }
 
@@ -36,9 +53,19 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         return completions::run(&args, output);
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // These run as parts of a Sovereign or in the background, in an environment built from empty.
+    let command = match command {
+        Command::Sandbox(sandbox::Command::Daemon(command)) => {
+            return sandbox::daemon::run(command);
+        }
+        Command::Sandbox(sandbox::Command::Inner(inner)) => return inner.run_alone(),
+        other => other,
+    };
     let roots = roots(&global)?;
     let sessions = Sessions::new(roots.home.root().join("credentials.json"));
-    let context = Context { global: &global, output, roots, sessions };
+    let path = std::env::var_os("PATH").map(|path| path.to_string_lossy().into_owned());
+    let path = path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let context = Context { global: &global, output, roots, sessions, path };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -48,9 +75,13 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 
 async fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<()> {
     match command {
+        Command::Up(args) => up::run(args, context).await,
+        Command::Down(args) => down::run(args, context).await,
+        Command::Doctor(_) => doctor::run(context).await,
         Command::Login(args) => login::login(args, context).await,
         Command::Logout => login::logout(context).await,
         Command::Sovereign(command) => sovereign::run(command, context).await,
+        Command::Sandbox(command) => sandbox::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Completions(args) => completions::run(&args, context.output),
     }

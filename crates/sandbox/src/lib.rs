@@ -27,6 +27,9 @@ pub mod outside;
 pub mod publish;
 pub mod supervisor;
 
+pub mod installation;
+pub mod mothership;
+
 pub mod cgroup;
 pub mod first_boot;
 pub mod init;

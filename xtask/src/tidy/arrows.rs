@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-sandbox", &[]),
     ("catalyst-cli", &["catalyst-model", "catalyst-sandbox"]),
     ("catalyst-testkit", &[]),
+    ("catalyst-e2e", &[]),
     ("xtask", &[]),
 ];
 

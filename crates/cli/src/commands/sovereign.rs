@@ -1,6 +1,6 @@
 //! `catalyst sovereign`: create, list, get, watch, kubeconfig.
 
-mod create;
+pub(crate) mod create;
 mod get;
 mod kubeconfig;
 mod list;

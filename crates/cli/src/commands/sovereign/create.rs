@@ -29,6 +29,20 @@ pub(crate) struct Args {
     pub(crate) detach: bool,
 }
 
+impl Args {
+    /// What `catalyst up` asks for.
+    pub(crate) fn local(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            fqdn: None,
+            provider: "sandbox".to_owned(),
+            org_name: "Example Organization".to_owned(),
+            org_email: "owner@catalyst.test".to_owned(),
+            detach: true,
+        }
+    }
+}
+
 pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()> {
     let client = context.client()?;
     let created = post(&client, &args).await?;

@@ -1,0 +1,73 @@
+//! `catalyst doctor`: what this machine lacks, line by line with the remedy.
+
+use catalyst_sandbox::doctor::{self, Level, Line};
+use catalyst_sandbox::installation::Ports;
+use catalyst_sandbox::tools::{Pins, Tools};
+use owo_colors::Style;
+use serde_json::json;
+
+use super::Context;
+use crate::output::Output;
+
+/// Say what this machine lacks for a local Sovereign, line by line with the remedy.
+///
+/// Exits with 0 when nothing stands in the way. It changes nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(context: &Context<'_>) -> anyhow::Result<()> {
+    let lines = examine(context).await?;
+    let data: Vec<_> = lines.iter().map(value).collect();
+    context.output.value(&data, || {
+        lines.iter().map(|line| human(line, context.output)).collect::<Vec<_>>().join("\n")
+    })?;
+    match doctor::first_problem(&lines) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
+/// Looks at the machine; changes nothing.
+pub(crate) async fn examine(context: &Context<'_>) -> anyhow::Result<Vec<Line>> {
+    let roots = &context.roots;
+    let tools = Tools::locate(&roots.cache, Pins::embedded()?).await;
+    let build_bytes = tools.map_or(0, |tools| tools.needed_bytes());
+    let question = doctor::Question {
+        cache: roots.cache.clone(),
+        home: roots.home.clone(),
+        path: context.path.clone(),
+        ports: Ports::default().all(),
+        network: [10, 210, 0],
+        link: "sv0".to_owned(),
+        build_bytes,
+    };
+    Ok(doctor::examine(&doctor::gather(question).await))
+}
+
+fn human(line: &Line, output: &Output) -> String {
+    let (sign, style) = match line.level {
+        Level::Fine => ("✓", Style::new().green()),
+        Level::Warning => ("▲", Style::new().yellow()),
+        Level::Missing => ("✕", Style::new().red()),
+    };
+    let mut text = format!("{} {:<22} {}", output.paint(sign, style), line.subject, line.says);
+    if !line.remedy.is_empty() {
+        text.push_str(&format!("\n  {:<22} → {}", "", line.remedy));
+    }
+    text
+}
+
+fn value(line: &Line) -> serde_json::Value {
+    let level = match line.level {
+        Level::Fine => "fine",
+        Level::Warning => "warning",
+        Level::Missing => "missing",
+    };
+    json!({
+        "subject": line.subject,
+        "level": level,
+        "says": line.says,
+        "remedy": line.remedy,
+        "code": line.code.map(ToString::to_string),
+    })
+}

@@ -1,0 +1,103 @@
+//! `catalyst sandbox …`: real Sovereigns on this machine, and the world they see.
+
+pub(crate) mod daemon;
+pub(crate) mod inner;
+mod outside;
+mod parts;
+mod show;
+mod step;
+mod up;
+
+use catalyst_sandbox::lifecycle::Data;
+use catalyst_sandbox::paths::NodeName;
+use clap::Subcommand;
+
+use super::Context;
+use super::up::installation;
+
+/// Real Sovereigns on this machine, and the world they see.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a Sovereign by hand, or continue where it was cut off.
+    Up(up::Up),
+    /// Stop a Sovereign and remove everything of it but its data.
+    Down {
+        /// Its name.
+        #[arg(value_parser = name)]
+        name: NodeName,
+        /// Remove its data too: images, volumes, etcd.
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Say what there is of one Sovereign, or of all.
+    Status {
+        /// Its name; all when left out.
+        #[arg(value_parser = name)]
+        name: Option<NodeName>,
+    },
+    /// Print the administrator's kubeconfig: a secret that opens the whole cluster.
+    Kubeconfig {
+        /// The Sovereign's name.
+        #[arg(value_parser = name)]
+        name: NodeName,
+    },
+    /// Print a daemon's log, or list the logs.
+    Logs {
+        /// The Sovereign's name.
+        #[arg(value_parser = name)]
+        name: NodeName,
+        /// The daemon, as `status` calls it, or `init`; the list when left out.
+        daemon: Option<String>,
+        /// How many lines from the end.
+        #[arg(long, default_value_t = 100)]
+        tail: usize,
+    },
+    /// One step of `infra/sandbox`; every step can be repeated.
+    Step(step::Step),
+    /// The pinned tools and Debian parts a Sovereign is made of.
+    #[command(subcommand)]
+    Tools(parts::Command),
+    /// The world beyond a Sovereign's link: git and the registries, as processes on this machine.
+    #[command(subcommand)]
+    Outside(outside::Command),
+    /// What this program runs as in the background.
+    #[command(subcommand, hide = true)]
+    Daemon(daemon::Command),
+    #[command(flatten)]
+    Inner(inner::Inner),
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Result<()> {
+    match command {
+        Command::Up(up) => up.run(context).await,
+        Command::Down { name, purge } => {
+            let data = if purge { Data::Purge } else { Data::Keep };
+            let installation = installation(context).await?;
+            installation.end(&name, data).await?;
+            context.output.say(&format!("ended {name}"));
+            Ok(())
+        }
+        Command::Status { name } => {
+            let machine = installation(context).await?.machine_to_end();
+            show::status(&machine, name.as_ref(), context.output)
+        }
+        Command::Kubeconfig { name } => {
+            let kubeconfig = installation(context).await?.machine_to_end().kubeconfig(&name)?;
+            context.output.line(String::from_utf8_lossy(&kubeconfig).trim_end())
+        }
+        Command::Logs { name, daemon, tail } => {
+            let machine = installation(context).await?.machine_to_end();
+            show::logs(&machine, &name, daemon.as_deref(), tail, context.output)
+        }
+        Command::Step(step) => step.run(context).await,
+        Command::Tools(command) => parts::run(command, context).await,
+        Command::Outside(command) => outside::run(command, context).await,
+        Command::Daemon(command) => daemon::run(command),
+        Command::Inner(inner) => inner.run().await,
+    }
+}
+
+fn name(text: &str) -> Result<NodeName, String> {
+    NodeName::new(text).map_err(|problem| problem.to_string())
+}

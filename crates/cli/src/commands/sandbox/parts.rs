@@ -1,0 +1,67 @@
+//! `catalyst sandbox tools`: build or show what a Sovereign is made of.
+
+use catalyst_sandbox::debian;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::super::Context;
+use super::super::up::{installation, progress::Progress};
+use crate::output::table;
+
+/// The pinned tools and Debian parts a Sovereign is made of.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build what is missing; a second run builds nothing.
+    Build,
+    /// Show each tool, its version and whether it is built.
+    Status,
+    /// Lock the newest versions of the Debian parts in this checkout.
+    LockDebian,
+}
+
+pub(super) async fn run(command: Command, context: &Context<'_>) -> anyhow::Result<()> {
+    match command {
+        Command::Build => {
+            let installation = installation(context).await?;
+            let progress = Progress::new(context.output);
+            progress.stage("tools");
+            installation.tools.ensure(&|event| progress.tools(event)).await?;
+            progress.stage("Debian parts");
+            installation.debian.ensure(&|event| progress.debian(event)).await?;
+            progress.done();
+            Ok(())
+        }
+        Command::Status => status(context).await,
+        Command::LockDebian => {
+            debian::relock(&context.checkout()?).await?;
+            context.output.say("locked; read the difference before you commit it");
+            Ok(())
+        }
+    }
+}
+
+async fn status(context: &Context<'_>) -> anyhow::Result<()> {
+    let installation = installation(context).await?;
+    let entries = installation.tools.entries();
+    let built = |complete: bool| if complete { "built" } else { "missing" };
+    let data: Vec<_> = entries
+        .iter()
+        .map(|entry| json!({ "name": entry.pin.name, "version": entry.pin.version, "key": entry.key, "built": entry.is_complete() }))
+        .collect();
+    context.output.value(&data, || {
+        let row = |entry: &catalyst_sandbox::tools::Entry| {
+            let state = built(entry.is_complete()).to_owned();
+            vec![entry.pin.name.clone(), entry.pin.version.clone(), entry.key.clone(), state]
+        };
+        let mut rows: Vec<_> = entries.iter().map(row).collect();
+        let debian = &installation.debian;
+        let state = built(debian.is_complete()).to_owned();
+        rows.push(vec![
+            "Debian parts".to_owned(),
+            "locked".to_owned(),
+            debian.key().to_owned(),
+            state,
+        ]);
+        table(&["TOOL", "VERSION", "KEY", "STATE"], &rows)
+    })
+}

@@ -1,0 +1,122 @@
+//! `catalyst up`: the outside, the mothership and a ready Sovereign, or whatever of it is missing.
+//!
+//! The Sovereign itself is asked for through the public API, as anybody would; this command only
+//! provides what the mothership needs to make one here.
+
+pub(crate) mod progress;
+
+use anyhow::Context as _;
+use catalyst_sandbox::doctor;
+use catalyst_sandbox::installation::{Installation, Ports};
+use catalyst_sandbox::lifecycle::Record;
+use catalyst_sandbox::mothership::Mothership;
+use catalyst_sandbox::publish;
+use secrecy::ExposeSecret as _;
+
+use self::progress::Progress;
+use super::Context;
+use super::sovereign::{create, watch};
+use crate::api::Client;
+use crate::problem::Explained;
+
+/// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
+///
+/// Builds what is missing (the first time takes about half an hour and 25 GB of room for a while),
+/// prints the link to watch in a browser, then follows the Sovereign until it is ready. Everything
+/// keeps running afterwards; `catalyst down` ends it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The Sovereign's name.
+    #[arg(default_value = "sov1")]
+    name: String,
+    /// Everything but the Sovereign: create one yourself in the console.
+    #[arg(long)]
+    without_sovereign: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()> {
+    let installation = installation(context).await?;
+    let mothership = provide(&installation, context).await?;
+    let client = Client::new(&mothership.url(), Some(mothership.token()?))?;
+    resume_nodes(&installation, context).await?;
+    context.output.say("");
+    context.output.say(&format!("  open  {}", mothership.login_link()?.expose_secret()));
+    context.output.say("        (signs you in once; `catalyst login` takes it too)");
+    context.output.say("");
+    if args.without_sovereign {
+        return Ok(());
+    }
+    let id = sovereign(&client, &args.name).await?;
+    watch::run(&client, &id, context.output).await?;
+    context.output.say("");
+    context
+        .output
+        .say(&format!("{} is ready. It keeps running; `catalyst down` ends it.", args.name));
+    context.output.say(&format!(
+        "  catalyst sovereign kubeconfig {0} --to {0}.yaml && kubectl --kubeconfig {0}.yaml get pods -A",
+        args.name
+    ));
+    Ok(())
+}
+
+/// This installation, from the roots and the program that runs.
+pub(crate) async fn installation(context: &Context<'_>) -> anyhow::Result<Installation> {
+    let program = std::env::current_exe().context("find this program")?;
+    let roots = context.roots.clone();
+    Ok(Installation::open(roots, Ports::default(), program, context.path.clone()).await?)
+}
+
+/// Everything a Sovereign is made from and by, running.
+async fn provide(installation: &Installation, context: &Context<'_>) -> anyhow::Result<Mothership> {
+    let source = context.checkout()?;
+    let running = installation.mothership_to_end()?.status().is_some();
+    if !running
+        && let Some(problem) = doctor::first_problem(&super::doctor::examine(context).await?)
+    {
+        return Err(problem.into());
+    }
+    let progress = Progress::new(context.output);
+    progress.stage("tools");
+    installation.tools.ensure(&|event| progress.tools(event)).await?;
+    installation.debian.ensure(&|event| progress.debian(event)).await?;
+    progress.stage("images");
+    let images = installation.images()?.ensure(&|event| progress.images(event)).await?;
+    let charts = installation.charts(&source, &images).await?;
+    progress.stage("the outside world");
+    let outside = installation.outside()?;
+    outside.up().await?;
+    publish::everything(&outside, &source, &images, &charts, &|event| progress.publish(event))
+        .await?;
+    progress.stage("the mothership");
+    let mothership = installation.mothership(&source)?;
+    mothership.up().await?;
+    progress.done();
+    context.sessions.keep(&mothership.url(), &mothership.token()?)?;
+    Ok(mothership)
+}
+
+/// Nodes that were taken down with `catalyst down` are started again on their own data.
+async fn resume_nodes(installation: &Installation, context: &Context<'_>) -> anyhow::Result<()> {
+    for name in Record::names(&installation.roots.home) {
+        if installation.resume(&name).await? {
+            context.output.say(&format!("started {name} again on its own data"));
+        }
+    }
+    Ok(())
+}
+
+/// The id of the Sovereign of this name, created when there is none.
+async fn sovereign(client: &Client, name: &str) -> anyhow::Result<String> {
+    let all = client.sovereigns().await?.deployments;
+    if let Some(found) = all.iter().find(|item| item.name == name) {
+        let ended = matches!(found.status.as_str(), "failed" | "timed-out" | "destroyed");
+        if ended {
+            let headline = format!("{name} is {}: {}", found.status, found.answer.headline);
+            let fix = "take everything down and begin anew: catalyst down --purge";
+            return Err(Explained::new(headline, found.answer.fix.as_deref().unwrap_or(fix)).into());
+        }
+        return Ok(found.id.clone());
+    }
+    let args = create::Args::local(name);
+    Ok(create::post(client, &args).await?.id)
+}
