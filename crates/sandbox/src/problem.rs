@@ -133,6 +133,8 @@ pub fn catalogue() -> Vec<&'static Code> {
         crate::debian::CODES,
         crate::images::CODES,
         crate::oci::CODES,
+        crate::charts::CODES,
+        crate::doctor::CODES,
         crate::supervisor::CODES,
         crate::outside::CODES,
         crate::front::CODES,
