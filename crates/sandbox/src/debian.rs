@@ -27,7 +27,7 @@ pub const DOWNLOAD: Code = Code::new(
 pub const VERSION_GONE: Code = Code::new(
     3111,
     "a locked Debian package has left the mirror",
-    "Run `catalyst sandbox debian lock` in a checkout to lock the new versions, and commit `sandbox/debian/lock.json`.",
+    "Run `catalyst sandbox tools lock-debian` in a checkout to lock the new versions, and commit `sandbox/debian/lock.json`.",
 );
 /// Something else came than was locked.
 pub const WRONG_HASH: Code = Code::new(
@@ -39,7 +39,7 @@ pub const WRONG_HASH: Code = Code::new(
 pub const BAD_LOCK: Code = Code::new(
     3113,
     "the lock of Debian packages cannot be used",
-    "Restore `sandbox/debian` from the repository, or run `catalyst sandbox debian lock`.",
+    "Restore `sandbox/debian` from the repository, or run `catalyst sandbox tools lock-debian`.",
 );
 /// Something asks for a package or program that is not unpacked.
 pub const NOT_UNPACKED: Code = Code::new(

@@ -1,5 +1,6 @@
 //! `catalyst doctor`: what this machine lacks, line by line with the remedy.
 
+use catalyst_sandbox::debian::Debian;
 use catalyst_sandbox::doctor::{self, Level, Line};
 use catalyst_sandbox::installation::Ports;
 use catalyst_sandbox::tools::{Pins, Tools};
@@ -40,6 +41,7 @@ pub(crate) async fn examine(context: &Context<'_>) -> anyhow::Result<Vec<Line>> 
         network: [10, 210, 0],
         link: "sv0".to_owned(),
         build_bytes,
+        debian: Debian::embedded(&roots.cache)?.tree().ok(),
     };
     Ok(doctor::examine(&doctor::gather(question).await))
 }
