@@ -8,6 +8,7 @@ mod config;
 mod probes;
 mod roles;
 mod secret_file;
+mod self_check;
 mod telemetry;
 
 use std::process::ExitCode;

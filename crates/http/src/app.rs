@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use catalyst_control::Control;
-use catalyst_model::Problem;
+use catalyst_model::{Problem, Trouble};
 use http::Method;
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,14 @@ use crate::error::Refusal;
 use crate::openapi::openapi;
 use crate::{console, guard, headers, routes};
 
+/// Says what the process lacks for its work, asked anew each time.
+pub type SelfCheck = Arc<dyn Fn() -> Vec<Trouble> + Send + Sync>;
+
 /// How the API presents itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
+    /// What `/readyz` asks beside the control plane; it must not block for long.
+    pub self_check: Option<SelfCheck>,
     /// The origin people open the console at, such as `https://console.example.org`, when a proxy
     /// stands between; it counts as our own.
     pub console_origin: Option<String>,
@@ -56,6 +61,11 @@ impl App {
     /// The origin that counts as our own beside the host's.
     pub(crate) fn console_origin(&self) -> Option<&str> {
         self.0.config.console_origin.as_deref()
+    }
+
+    /// What the process lacks for its work.
+    pub(crate) fn missing(&self) -> Vec<Trouble> {
+        self.0.config.self_check.as_ref().map_or_else(Vec::new, |check| check())
     }
 
     /// Cancelled when the process is to end: streams then come to theirs.

@@ -17,7 +17,7 @@ mod routes;
 mod serve;
 pub mod wire;
 
-pub use app::{Config, postback_router, router};
+pub use app::{Config, SelfCheck, postback_router, router};
 pub use openapi::openapi;
 pub use serve::serve;
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clusters::Unconnected;
 use crate::config::{ApiArgs, Settings};
-use crate::secret_file;
+use crate::{secret_file, self_check};
 
 /// Requests are few and small; threads cost memory while they wait.
 const WORKERS: usize = 2;
@@ -61,7 +61,12 @@ async fn run(args: ApiArgs) -> Result<()> {
     tracing::info!(address = %settings.listen, console = settings.console_url, "listening");
 
     let stop = CancellationToken::new();
+    let provisioning = settings.control.provisioning.clone();
+    for trouble in self_check::missing(&provisioning) {
+        tracing::warn!(%trouble, "not ready");
+    }
     let config = catalyst_http::Config {
+        self_check: Some(Arc::new(move || self_check::missing(&provisioning))),
         console_origin: Some(settings.console_url.clone()),
         secure_cookies: settings.console_url.starts_with("https://"),
     };

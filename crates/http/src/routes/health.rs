@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use catalyst_control::Readiness;
+use catalyst_model::Trouble;
 use http::StatusCode;
 
 use crate::app::App;
@@ -12,10 +13,19 @@ pub(super) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// GET `/readyz`: `ok`, or what is missing.
+/// GET `/readyz`: `ok`, or a line for each thing that is missing.
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
-    match app.control().readiness() {
-        Readiness::Ready => (StatusCode::OK, "ok".to_owned()),
-        Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    let mut lines: Vec<String> = app.missing().iter().map(line).collect();
+    if let Readiness::NotReady(why) = app.control().readiness() {
+        lines.push(why);
     }
+    if lines.is_empty() {
+        return (StatusCode::OK, "ok".to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, lines.join("\n"))
+}
+
+/// Anybody may ask, so the particulars are for the log.
+fn line(trouble: &Trouble) -> String {
+    format!("{} {}", trouble.problem.code, trouble.problem.title)
 }

@@ -227,7 +227,9 @@ fn write_program(path: &Path, text: &str) {
 const FAKE_TOFU: &str = r#"#!/bin/sh
 for word in "$@"; do case $word in
   version) echo '{"terraform_version":"1.10.0"}'; exit 0 ;;
-  init|plan|apply) exit 0 ;;
+  init) exit 0 ;;
+  plan) echo plan > tfplan.new; exit 0 ;;
+  apply) echo '{}' > terraform.tfstate; exit 0 ;;
   output) cat <<'END'
 {"control_plane_ip":{"value":"10.210.0.2"},"load_balancer_ip":{"value":"10.210.0.2"},
  "console_url":{"value":"https://console.sov1.example.org"},
