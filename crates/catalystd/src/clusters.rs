@@ -1,20 +1,103 @@
-//! The way to clusters that the control plane is given.
+//! The control plane's way to clusters: `catalyst-fleet`, told in the model's words.
+//!
+//! Neither side knows the other; they meet here, where the process is put together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use catalyst_control::{ClusterPort, ClusterSession, PortError};
-use catalyst_model::DeploymentId;
-use futures::future::{BoxFuture, ready};
+use catalyst_fleet::{
+    Cluster, Expected, ExpectedError, KitSource, NotYet, RequestError, Timeouts, WatchConfig,
+};
+use catalyst_model::{ClusterFact, DeploymentId, FrozenKit};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use secrecy::SecretString;
 
-/// No way at all: every cluster is out of reach.
-#[derive(Debug)]
-pub(crate) struct Unconnected;
+/// The Kustomization that first boot creates and whose releases are waited for.
+const KUSTOMIZATION: &str = "bootstrap-kit";
+/// A kit builds in a second or two; a slow disk gets a minute.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl ClusterPort for Unconnected {
+/// Clusters over the network.
+#[derive(Debug)]
+pub(crate) struct Clusters {
+    kit: Arc<KitSource>,
+}
+
+impl Clusters {
+    /// Builds kits with the program `kustomize` in the folder `work`.
+    pub(crate) fn new(kustomize: PathBuf, work: PathBuf) -> Self {
+        let kustomization = KUSTOMIZATION.to_owned();
+        let kit = KitSource { kustomization, kustomize, work, build_timeout: BUILD_TIMEOUT };
+        Self { kit: Arc::new(kit) }
+    }
+}
+
+impl ClusterPort for Clusters {
     fn connect(
         &self,
-        _: DeploymentId,
-        _: SecretString,
+        id: DeploymentId,
+        kubeconfig: SecretString,
     ) -> BoxFuture<'static, Result<Box<dyn ClusterSession>, PortError>> {
-        Box::pin(ready(Err(PortError::Unreachable("this build has no way to clusters".to_owned()))))
+        let kit = Arc::clone(&self.kit);
+        Box::pin(async move {
+            let connected = Cluster::connect(&kubeconfig, Timeouts::default()).await;
+            let cluster = connected.map_err(|error| PortError::Unreachable(chain(&error)))?;
+            let version = cluster.probe().await.map_err(|e| PortError::Unreachable(chain(&e)))?;
+            tracing::info!(%id, version, "the cluster answers");
+            Ok(Box::new(Session { cluster, kit }) as Box<dyn ClusterSession>)
+        })
     }
+}
+
+struct Session {
+    cluster: Cluster,
+    kit: Arc<KitSource>,
+}
+
+impl ClusterSession for Session {
+    fn expected_kit(&self) -> BoxFuture<'_, Result<FrozenKit, PortError>> {
+        Box::pin(async move {
+            match self.cluster.expected_kit(&self.kit).await {
+                Ok(Expected::Frozen(kit, faults)) => {
+                    for fault in faults {
+                        tracing::warn!(?fault, "an edge of the kit leads nowhere");
+                    }
+                    Ok(kit)
+                }
+                Ok(Expected::NotYet(not_yet)) => Err(PortError::KitNotYet(reason(&not_yet))),
+                Err(ExpectedError::Request(error)) => Err(refused(&error)),
+                Err(error) => Err(PortError::KitUnreadable(chain(&error))),
+            }
+        })
+    }
+
+    fn watch(&self, kit: FrozenKit) -> BoxStream<'static, ClusterFact> {
+        self.cluster.watch(Some(kit), WatchConfig::default()).into_facts().boxed()
+    }
+}
+
+fn reason(not_yet: &NotYet) -> String {
+    not_yet.to_string()
+}
+
+fn refused(error: &RequestError) -> PortError {
+    PortError::Unreachable(chain(error))
+}
+
+/// An error with all that it came from, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }

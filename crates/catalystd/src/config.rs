@@ -157,6 +157,8 @@ pub(crate) struct Settings {
     pub(crate) control: ControlConfig,
     /// The program `kustomize`.
     pub(crate) kustomize_bin: PathBuf,
+    /// Where kits are built.
+    pub(crate) kit_dir: PathBuf,
     /// Where to write a login link.
     pub(crate) login_link_file: Option<PathBuf>,
     /// Where to write this machine's own token.
@@ -195,6 +197,7 @@ impl ApiArgs {
             postback_listen,
             console_url: console_url.trim_end_matches('/').to_owned(),
             kustomize_bin,
+            kit_dir: self.deployments_dir.with_file_name("kit"),
             login_link_file: self.login_link_file,
             token_file: self.token_file.unwrap_or_else(|| auth_dir.join("local.token")),
             ghcr_pull_token,
@@ -306,4 +309,87 @@ fn duration(name: &str, text: Option<String>) -> Result<Option<Duration>> {
         bail!("{name} must be longer than nothing, not `{text}`");
     }
     Ok(Some(parsed.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: ApiArgs,
+    }
+
+    fn settings(arguments: &[&str]) -> Result<Settings> {
+        let all = std::iter::once("catalystd").chain(arguments.iter().copied());
+        Alone::try_parse_from(all)?.args.settings()
+    }
+
+    #[test]
+    fn without_a_word_it_listens_on_loopback_and_provisions_nothing() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:7080");
+        assert_eq!(settings.postback_listen, Some(POSTBACK));
+        assert_eq!(settings.console_url, "http://127.0.0.1:7080");
+        assert_eq!(settings.control.auth_dir, PathBuf::from("/var/lib/catalyst/auth"));
+        assert_eq!(settings.token_file, PathBuf::from("/var/lib/catalyst/auth/local.token"));
+        assert!(matches!(settings.control.provisioning, Provisioning::Disabled));
+    }
+
+    #[test]
+    fn in_a_pod_it_listens_on_the_pods_own_address_alone() {
+        let pod = ["--pod-ip=10.244.0.7", "--kubernetes-service-host=10.96.0.1", "--port=8080"];
+        let settings = settings(&pod).unwrap();
+        assert_eq!(settings.listen.to_string(), "10.244.0.7:8080");
+        assert_eq!(settings.postback_listen, None);
+    }
+
+    #[test]
+    fn every_address_at_once_is_refused() {
+        for argument in ["--listen=0.0.0.0:7080", "--listen=[::]:1", "--postback-listen=0.0.0.0:1"]
+        {
+            let error = settings(&[argument]).unwrap_err().to_string();
+            assert!(error.contains("every address"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_consoles_own_address_loses_its_slash_and_a_star_is_none() {
+        let at =
+            |origin: &str| settings(&[&format!("--console-url={origin}")]).unwrap().console_url;
+        assert_eq!(at("https://console.example.org/"), "https://console.example.org");
+        assert_eq!(at("*"), "http://127.0.0.1:7080");
+        assert_eq!(at(""), "http://127.0.0.1:7080");
+    }
+
+    #[test]
+    fn where_sovereigns_are_made_what_that_takes_is_required() {
+        let error = settings(&["--provisioning=enabled"]).unwrap_err().to_string();
+        assert!(error.contains("--tofu-module-path"), "{error}");
+        let whole = [
+            "--tofu-bin=/t/tofu",
+            "--tofu-module-path=/infra/sandbox",
+            "--catalyst-bin=/b/catalyst",
+            "--catalyst-home=/h",
+            "--catalyst-cache=/c",
+            "--phase1-watch-timeout=1h30m",
+            "--api-public-url=https://console.openova.io/sovereign/",
+        ];
+        let settings = settings(&whole).unwrap();
+        assert_eq!(settings.control.deadlines.kit, Duration::from_secs(5400));
+        let Provisioning::Enabled(config) = settings.control.provisioning else { panic!("off") };
+        assert_eq!(config.modules[&Provider::Sandbox], PathBuf::from("/infra/sandbox"));
+        assert_eq!(config.public_url, "https://console.openova.io/sovereign");
+    }
+
+    #[test]
+    fn a_time_that_is_none_stops_the_start() {
+        for bad in ["soon", "0s", "-5m", "60"] {
+            assert!(settings(&[&format!("--phase1-watch-timeout={bad}")]).is_err(), "{bad}");
+        }
+        assert!(settings(&["--phase1-watch-timeout="]).is_ok());
+    }
 }

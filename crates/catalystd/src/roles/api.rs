@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::clusters::Unconnected;
+use crate::clusters::Clusters;
 use crate::config::{ApiArgs, Settings};
 use crate::{secret_file, self_check};
 
@@ -55,7 +55,8 @@ async fn run(args: ApiArgs) -> Result<()> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let control = Control::open(settings.control.clone(), Arc::new(Unconnected)).await;
+    let clusters = Clusters::new(settings.kustomize_bin.clone(), settings.kit_dir.clone());
+    let control = Control::open(settings.control.clone(), Arc::new(clusters)).await;
     let control = control.context("open the records")?;
     hand_out_credentials(&control, &settings).await?;
     tracing::info!(address = %settings.listen, console = settings.console_url, "listening");

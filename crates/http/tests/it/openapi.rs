@@ -7,7 +7,7 @@ fn golden() -> PathBuf {
 }
 
 fn document() -> String {
-    catalyst_http::openapi().to_pretty_json().unwrap() + "\n"
+    catalyst_http::openapi().to_pretty_json().expect("a document is JSON") + "\n"
 }
 
 #[test]
