@@ -27,15 +27,18 @@ exit 0
 impl Work {
     fn new(tofu: PathBuf) -> Self {
         // A blank in the path: nothing here goes through a shell.
-        let folder = tempfile::Builder::new().prefix("a module ").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("a module ").tempdir();
+        let folder = folder.expect("a folder to work in");
         for file in files(&root().join("infra/sandbox")) {
             if file.extension().is_some_and(|extension| extension == "tf") {
-                std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+                let name = file.file_name().expect("a file has a name");
+                std::fs::copy(&file, folder.path().join(name)).expect("the module can be copied");
             }
         }
         let program = folder.path().join("stand-in");
-        std::fs::write(&program, STAND_IN).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(&program, STAND_IN).expect("the stand-in can be written");
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, executable).expect("the stand-in can be executable");
         let variables = json!({
             "deployment_id": "0123456789abcdef", "sovereign_name": "sov1",
             "sovereign_fqdn": "sov1.example.test", "org_name": "Example \"&\" Sons",
@@ -48,13 +51,13 @@ impl Work {
             "catalyst_cache": "/nowhere/cache",
         });
         let work = Self { tofu, folder, variables };
-        work.tofu(&["init"]).unwrap();
+        work.tofu(&["init"]).expect("a module without providers");
         work
     }
 
     fn tofu(&self, arguments: &[&str]) -> Result<String, String> {
         let variables = self.folder.path().join("tofu.auto.tfvars.json");
-        std::fs::write(variables, self.variables.to_string()).unwrap();
+        std::fs::write(variables, self.variables.to_string()).expect("variables can be written");
         run(Command::new(&self.tofu)
             .args(arguments)
             .arg("-no-color")
@@ -73,12 +76,12 @@ impl Work {
     fn calls(&self) -> Vec<String> {
         let path = self.folder.path().join("calls");
         let calls = read_if_there(&path).lines().map(str::to_owned).collect();
-        std::fs::write(path, "").unwrap();
+        std::fs::write(path, "").expect("the calls can be forgotten");
         calls
     }
 
     fn fail_at(&self, step: &str) {
-        std::fs::write(self.folder.path().join("failing"), step).unwrap();
+        std::fs::write(self.folder.path().join("failing"), step).expect("a word can be written");
     }
 }
 
