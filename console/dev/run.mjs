@@ -9,9 +9,9 @@ const RESOURCES = ["host", "link", "node", "control_plane"].map((name) => ({
 
 const PHASES = [
   ["infrastructure", "Infrastructure"],
-  ["kubeconfig", "Kubeconfig"],
+  ["kubeconfig", "Node reports in"],
   ["flux", "Flux"],
-  ["kit", "Bootstrap kit"],
+  ["kit", "Kit"],
   ["ready", "Ready"],
 ];
 
@@ -28,7 +28,7 @@ export function firstState(id, spec, at) {
     finishedAt: null,
     seq: 0,
     numEvents: 0,
-    answer: { headline: "Preparing the infrastructure", since: at },
+    answer: { headline: `Preparing ${spec.name}`, since: at },
     phases: PHASES.map(([pid, title]) => ({ id: pid, title, state: "waiting" })),
     resources: [],
     components: [],
@@ -53,7 +53,7 @@ export function stepsOf(kind, state) {
 
   say(0, { phase: "create", message: `Sovereign ${state.name} accepted`, kind: "created" }, (now) => {
     enter("infrastructure", now);
-    answer("Preparing the infrastructure", now);
+    answer(`Preparing ${state.name}`, now);
   });
   say(
     0.3,
@@ -65,7 +65,7 @@ export function stepsOf(kind, state) {
     { phase: "tofu-plan", message: `Plan: ${RESOURCES.length} to add, 0 to change, 0 to destroy`, kind: "planned" },
     (now) => {
       state.resources = RESOURCES.map((r) => ({ ...r, state: "planned" }));
-      answer("Creating the infrastructure: 0 of 4 resources", now);
+      answer("Making the infrastructure: 0 of 4 resources", now);
     },
   );
   const took = [0.2, 1.1, 5.2, 4.6];
@@ -122,7 +122,7 @@ export function stepsOf(kind, state) {
       },
       (now) => {
         Object.assign(state.resources[i], { state: "created", finishedAt: now });
-        answer(`Creating the infrastructure: ${i + 1} of 4 resources`, state.answer.since);
+        answer(`Making the infrastructure: ${i + 1} of 4 resources`, state.answer.since);
       },
     );
   }
@@ -130,7 +130,9 @@ export function stepsOf(kind, state) {
     leave("infrastructure", now);
     enter("kubeconfig", now);
     state.status = "awaiting-kubeconfig";
-    answer("Waiting for the node to send its kubeconfig", now);
+    answer(`Waiting for ${state.name}'s node to report in`, now, {
+      cause: "the infrastructure stands; the node is starting its cluster",
+    });
     state.result = {
       sovereignFQDN: state.sovereignFQDN,
       controlPlaneIP: "10.210.0.2",
@@ -177,7 +179,7 @@ export function stepsOf(kind, state) {
       leave("kubeconfig", now);
       enter("flux", now);
       state.status = "phase1-watching";
-      answer("Flux starts on the cluster", now);
+      answer("Waiting for Flux to fetch the kit", now);
     },
   );
   say(3.2, { phase: "flux", message: "source-controller, kustomize-controller, helm-controller are available" });
@@ -214,7 +216,7 @@ export function stepsOf(kind, state) {
         helmReady: false,
         workloads: { ready: 0, total: 0, items: [] },
       }));
-      answer(`Installing the kit: 0 of ${kit.length} components ready`, now);
+      answer(`Installing the kit: 0 of ${kit.length} components`, now);
     },
   );
   const frozen = t;
@@ -305,7 +307,7 @@ function playKit(kind, kit, state, frozen, at, answer, phase, leave, enter) {
         mine.workloads.ready = mine.workloads.total;
         state.kit.ready += 1;
         if (state.status === "phase1-watching" && !state.answer.code)
-          answer(`Installing the kit: ${state.kit.ready} of ${state.kit.total} components ready`, state.answer.since);
+          answer(`Installing the kit: ${state.kit.ready} of ${state.kit.total} components`, state.answer.since);
       },
     );
     endOf.set(item.name, end);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Problem } from "../src/api/types";
-import { check, createCommand, fieldOf, shellWord } from "../src/pages/create";
+import { check, createCommand, fieldOf, firstFree, shellWord } from "../src/pages/create";
 import { matching } from "../src/pages/sovereign/eventfilter";
 import { lanesOf, ticksOf } from "../src/pages/sovereign/waterfall";
 import { at, component, event, state } from "./sample";
@@ -40,6 +40,11 @@ describe("the create form", () => {
       "orgName",
       "orgEmail",
     ]);
+  });
+
+  test("the first free name is offered", () => {
+    expect(firstFree([])).toBe("sov1.catalyst.test");
+    expect(firstFree([state(), state({ name: "x", sovereignFQDN: "sov2.catalyst.test" })])).toBe("sov3.catalyst.test");
   });
 
   test("a refusal finds its field by its kind or by the name in its detail", () => {

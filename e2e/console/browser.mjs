@@ -1,7 +1,4 @@
 // The system's Chromium, started so that it asks nobody outside this machine.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 export const WIDE = { width: 1440, height: 900 };
@@ -17,26 +14,41 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** A browser context of its own; `close` ends the browser and removes its folder. */
+let shared;
+
+/** One browser for all tests of a file. */
+async function chrome() {
+  shared ??= chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: FLAGS,
+  });
+  return shared;
+}
+
+/** Ends the browser. */
+export async function closeBrowser() {
+  await (await shared)?.close();
+  shared = undefined;
+}
+
+/** A context of its own, as for another person: no cookie, no storage. */
 export async function openBrowser({
   viewport = WIDE,
   colorScheme = "light",
   reducedMotion = "no-preference",
   deviceScaleFactor = 1,
 } = {}) {
-  const profile = await mkdtemp(join(tmpdir(), "console-e2e-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    args: FLAGS,
+  const browser = await chrome();
+  const context = await browser.newContext({
     viewport,
     colorScheme,
     reducedMotion,
     deviceScaleFactor,
     hasTouch: viewport.width < 600,
   });
-  context.setDefaultTimeout(15_000);
-  const page = context.pages()[0] ?? (await context.newPage());
+  context.setDefaultTimeout(45_000);
+  const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) =>
     complaints.push(`page error: ${error.message}`),
@@ -49,9 +61,5 @@ export async function openBrowser({
     )
       complaints.push(message.text());
   });
-  const close = async () => {
-    await context.close();
-    await rm(profile, { recursive: true, force: true });
-  };
-  return { context, page, complaints, close };
+  return { context, page, complaints, close: () => context.close() };
 }

@@ -1,6 +1,6 @@
 // Pictures of every page for people to look at: CONSOLE_URL (the fixture server) → shots/*.png.
 import { mkdir } from "node:fs/promises";
-import { openBrowser, SLIM, WIDE } from "./browser.mjs";
+import { closeBrowser, openBrowser, SLIM, WIDE } from "./browser.mjs";
 
 const base = process.env.CONSOLE_URL ?? "http://127.0.0.1:7090";
 const only = process.argv[2];
@@ -81,3 +81,4 @@ for (const [size, viewport] of Object.entries({ wide: WIDE, slim: SLIM })) {
     await close();
   }
 }
+await closeBrowser();

@@ -43,7 +43,7 @@ export const ROOMY: Size = { width: 184, height: 52, gap: 18, reach: 64 };
 export const SNUG: Size = { width: 150, height: 40, gap: 8, reach: 34 };
 /** How small the picture may be drawn before it scrolls instead. */
 export const SMALLEST = 0.86;
-export const DENSE: Size = { width: 132, height: 26, gap: 7, reach: 30 };
+export const DENSE: Size = { width: 128, height: 26, gap: 7, reach: 22 };
 
 /** The largest size in which the picture fits into the room (pixels): a matter of the shape, not of states. */
 export function sizeFor(components: readonly Shape[], room: { width: number; height: number }): Size {

@@ -40,6 +40,13 @@ export function check(
   return wrong;
 }
 
+/** The first of sov1, sov2, … that nothing is called yet, under the domain the command uses as well. */
+export function firstFree(existing: readonly Pick<State, "name" | "sovereignFQDN">[]): string {
+  let n = 1;
+  while (existing.some((s) => s.name === `sov${n}` || s.sovereignFQDN === `sov${n}.catalyst.test`)) n += 1;
+  return `sov${n}.catalyst.test`;
+}
+
 const BY_SLUG: Record<string, Field> = {
   "invalid-fqdn": "sovereignFQDN",
   "fqdn-taken": "sovereignFQDN",
