@@ -78,6 +78,8 @@ pub const CODES: &[&Code] = &[&NOT_ROOT, &NOT_STARTED, &NO_API, &NO_BOOT, &UNKNO
 
 /// How long the API server may take; some seconds on an idle machine.
 const API_LIMIT: Duration = Duration::from_secs(240);
+/// So many failed starts in a row and the next one will not succeed either.
+const API_RESTARTS: u32 = 8;
 /// How long the first boot may take.
 const BOOT_LIMIT: Duration = Duration::from_secs(900);
 /// Pause between two looks.
@@ -191,7 +193,8 @@ impl Machine {
             if InitProcess::find(&group).is_none() {
                 return Err(launch::died(&layout));
             }
-            if Instant::now() > deadline {
+            let hopeless = status.as_ref().is_some_and(|status| restarts(status) >= API_RESTARTS);
+            if hopeless || Instant::now() > deadline {
                 let why = status.map_or_else(
                     || "no daemon was started".into(),
                     |status| laggard(&status, &layout),
@@ -282,6 +285,13 @@ fn refuse_machine() -> Result<()> {
 
 fn ready(status: &NodeStatus, name: &str) -> bool {
     status.daemons.iter().any(|one| one.name == name && one.state == DaemonState::Ready)
+}
+
+/// The most restarts of any daemon the API server's start depends on.
+fn restarts(status: &NodeStatus) -> u32 {
+    let counted =
+        status.daemons.iter().filter(|one| matches!(one.name.as_str(), "etcd" | "kube-apiserver"));
+    counted.map(|one| one.restarts).max().unwrap_or(0)
 }
 
 /// The first daemon in order of start that is not ready, in words.

@@ -121,14 +121,17 @@ impl Pki {
                 Ok(subject(&client.user.replace("{node}", node), client.group))
             })?;
         }
-        let account = self.key("service-account");
-        if !account.exists() {
-            let key = KeyPair::generate().map_err(|error| bad("service-account", error))?;
-            // Its public half first: the key's presence stands for both.
-            write_public(&self.public(), key.public_key_pem().as_bytes())?;
-            write_private(&account, key.serialize_pem().as_bytes())?;
-        }
+        self.account()?;
         Ok(())
+    }
+
+    fn account(&self) -> Result<()> {
+        let path = self.key("service-account");
+        let pair =
+            if path.exists() { KeyPair::from_pem(&read(&path)?) } else { KeyPair::generate() };
+        let pair = pair.map_err(|error| bad("service-account", error))?;
+        write_public(&self.public(), pair.public_key_pem().as_bytes())?;
+        if path.exists() { Ok(()) } else { write_private(&path, pair.serialize_pem().as_bytes()) }
     }
 
     fn authority(&self) -> Result<Issuer<'static, KeyPair>> {
