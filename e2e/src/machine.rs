@@ -19,11 +19,31 @@ impl Leftovers {
     }
 }
 
+/// Folders that a Sovereign's programs write to in spite of every flag, and those of our own.
+const WRITTEN_BY_DAEMONS: &[&str] = &[
+    "/run/netns",
+    "/run/catalyst",
+    "/run/catalyst/netns",
+    "/run/containerd",
+    "/run/cni",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/var/log/pods",
+    "/opt/containerd",
+    "/opt/local-path-provisioner",
+    "/usr/libexec/kubernetes",
+    "/etc/cni",
+];
+
 /// Looks at the machine. Processes are listed by program, for ids differ from run to run.
 pub fn snapshot() -> Leftovers {
     let mut lines = BTreeSet::new();
     lines.extend(names("/sys/class/net").map(|name| format!("link {name}")));
-    lines.extend(names("/run/netns").map(|name| format!("netns {name}")));
+    for folder in WRITTEN_BY_DAEMONS {
+        lines.extend(names(folder).map(|name| format!("file {folder}/{name}")));
+    }
     lines.extend(mounts());
     lines.extend(control_groups());
     lines.extend(rules());

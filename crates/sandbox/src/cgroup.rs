@@ -137,6 +137,8 @@ impl Group {
             make(&leaf)?;
             copy_cpuset(root)?;
             copy_cpuset(&leaf)?;
+            weigh(root);
+            weigh(&leaf);
         }
         Ok(())
     }
@@ -266,6 +268,18 @@ fn copy_cpuset(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Without this all of a Sovereign's daemons together would count as one process of the user's, and
+/// on a busy machine its API server would take minutes to start.
+fn weigh(folder: &Path) {
+    for (file, weight) in [("cpu.shares", "4096"), ("cpu.weight", "400")] {
+        let file = folder.join(file);
+        if file.exists() {
+            // A kernel that refuses it runs the Sovereign all the same, only slower.
+            let _ = fs::write(&file, weight);
+        }
+    }
 }
 
 /// `root` and every folder under it, parents before children; empty when there is none.
