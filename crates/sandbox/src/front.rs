@@ -190,6 +190,11 @@ impl Front {
         self.supervisor.status()
     }
 
+    /// What runs it.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
     /// What runs of the front of a Sovereign, and what it has done.
     pub fn look(home: &Home, name: &NodeName) -> (Option<Status>, Option<Counts>) {
         let dir = folder(home, name);

@@ -228,6 +228,11 @@ impl Outside {
         ca::Authority::open_or_create(&self.ca_dir())
     }
 
+    /// What runs it.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
     /// What it was built from.
     pub fn config(&self) -> &Config {
         &self.config

@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`Supervisor::up`], [`Supervisor::down`] and [`Supervisor::status`] for the one who
 //! commands, [`daemon::run`] for the supervisor process itself. A role's processes are known by
-//! their control group `catalyst/<role>` and by pid and start time, never by name; so `down` finds
+//! their control group `catalyst/<role>-…` and by pid and start time, never by name; so `down` finds
 //! them all, whatever was killed before. Nothing here knows what a child is for.
 
 mod confine;

@@ -64,7 +64,7 @@ pub async fn run(dir: &Path) -> Result<()> {
     let _ = setsid();
     let _lock = lock(dir)?;
     let spec = read_spec(dir)?;
-    let group = Group::of_role(spec.role.as_str())?;
+    let group = Group::of(&spec.role, dir)?;
     group.create()?;
     group.enter(std::process::id())?;
     let me = Process::current().ok_or_else(|| START.because("cannot read our own start time"))?;

@@ -1,5 +1,7 @@
-//! The control group of a role: `catalyst/<role>` in every hierarchy, v1 or v2.
+//! The control group of a role: `catalyst/<role>-<folder>` in every hierarchy, v1 or v2.
 //!
+//! The folder's hash keeps two installations on one machine apart, so that neither ends the other's
+//! processes.
 //! It is only a label that children inherit and cannot shed: no limits, so no controller has to be
 //! enabled, and the same code serves v1, v2 and machines that mount both.
 
@@ -10,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use sha2::{Digest, Sha256};
 
-use super::{GROUP, Process, STOP};
+use super::{GROUP, Process, Role, STOP};
 use crate::problem::Result;
 
 /// The folder above all roles in each hierarchy.
@@ -27,18 +30,18 @@ pub struct Group {
 }
 
 impl Group {
-    /// The group of a role on this machine; nothing is created yet.
+    /// The group of the supervisor that works in `dir`; nothing is created yet.
     ///
     /// # Errors
     /// CAT-3144 when no hierarchy is mounted.
-    pub fn of_role(role: &str) -> Result<Self> {
+    pub fn of(role: &Role, dir: &Path) -> Result<Self> {
         let table = fs::read_to_string("/proc/self/mountinfo")
             .map_err(|error| GROUP.because("cannot read the mount table").source(error))?;
         let mounts = hierarchies(&table);
         if mounts.is_empty() {
             return Err(GROUP.because("no control group hierarchy is mounted"));
         }
-        Ok(Self { mounts, name: role.to_owned() })
+        Ok(Self { mounts, name: name(role, dir) })
     }
 
     fn folders(&self) -> impl Iterator<Item = PathBuf> {
@@ -132,6 +135,13 @@ impl Group {
     }
 }
 
+/// The role, and eight hexadecimal digits that stand for the folder.
+fn name(role: &Role, dir: &Path) -> String {
+    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let hash = hex::encode(Sha256::digest(whole.as_os_str().as_encoded_bytes()));
+    format!("{}-{}", role.as_str(), &hash[..8])
+}
+
 /// Mount points of all control group hierarchies in a mount table.
 fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
@@ -213,6 +223,15 @@ mod tests {
         assert_eq!(hierarchies(table), want);
         let unified = "23 1 0:20 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(hierarchies(unified), [PathBuf::from("/sys/fs/cgroup")]);
+    }
+
+    #[test]
+    fn two_installations_have_groups_of_their_own() {
+        let role = Role::new("outside").unwrap();
+        let (one, other) = (name(&role, Path::new("/a/x")), name(&role, Path::new("/b/x")));
+        assert_ne!(one, other);
+        assert_eq!(one, name(&role, Path::new("/a/x")));
+        assert!(one.starts_with("outside-"));
     }
 
     #[test]

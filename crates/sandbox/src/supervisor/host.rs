@@ -59,6 +59,14 @@ impl Supervisor {
         &self.dir
     }
 
+    /// The control group of everything it runs.
+    ///
+    /// # Errors
+    /// CAT-3144 when no hierarchy is mounted.
+    pub fn group(&self) -> Result<Group> {
+        Group::of(&self.role, &self.dir)
+    }
+
     /// Makes the running processes those of `spec` and waits until all serve. With the same spec
     /// and a living supervisor it only waits; otherwise whatever runs is ended first.
     ///
@@ -124,7 +132,7 @@ impl Supervisor {
     }
 
     async fn end(&self) -> Result<()> {
-        let group = Group::of_role(self.role.as_str())?;
+        let group = self.group()?;
         if let Some(status) = self.status() {
             status.supervisor.signal(Signal::TERM);
             let end = Instant::now() + self.patience.stop;
