@@ -6,7 +6,7 @@
 //! witness of what a Sovereign tried to reach. Other tables of the machine are not touched.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +27,22 @@ pub const CODES: &[&Code] = &[&FIREWALL];
 #[derive(Debug, Clone)]
 pub struct Nft {
     program: PathBuf,
-    env: Vec<(&'static str, String)>,
+    libraries: PathBuf,
 }
 
 impl Nft {
-    /// A program, and the environment it needs to find its libraries.
-    pub fn new(program: impl Into<PathBuf>, env: Vec<(&'static str, String)>) -> Self {
-        Self { program: program.into(), env }
+    /// The one in the unpacked Debian tree `root`, with its libraries.
+    pub fn in_tree(root: &Path) -> Self {
+        Self {
+            program: root.join("usr/sbin/nft"),
+            libraries: root.join("usr/lib/x86_64-linux-gnu"),
+        }
     }
 
     /// Runs a script as one transaction: all of it or nothing takes effect.
     async fn run(&self, args: &[&str], script: &str) -> Result<String> {
-        let mut invocation = Invocation::new(&self.program).args(args).stdin(script);
-        for (name, value) in &self.env {
-            invocation = invocation.env(name, value);
-        }
-        match invocation.run().await {
+        let invocation = Invocation::new(&self.program).env("LD_LIBRARY_PATH", &self.libraries);
+        match invocation.args(args).stdin(script).run().await {
             Ok(output) => Ok(output.text()),
             Err(failure) => Err(FIREWALL.because(failure.to_string()).source(failure)),
         }
@@ -102,6 +102,10 @@ impl Firewall {
     /// # Errors
     /// CAT-3165 with nft's words.
     pub async fn down(&self) -> Result<()> {
+        if !self.nft.program.exists() {
+            // Without the program no rule was ever set.
+            return Ok(());
+        }
         // Declaring the table first makes the removal of a missing one no error.
         let table = self.table();
         let script = format!("table inet {table} {{}}\ndelete table inet {table}\n");

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cgroup::{Cgroups, Group};
+use crate::firewall::Nft;
 use crate::first_boot::progress::{Report, StepReport};
 use crate::init::status::{DaemonState, NodeStatus};
-use crate::link::{Link, Nft};
+use crate::link::Link;
 use crate::netns::Netns;
 use crate::node::config::group_name;
 use crate::node::{Boot, Layout, NodeSpec, NodeTools};

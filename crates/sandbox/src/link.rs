@@ -6,8 +6,9 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::firewall::{Firewall, Nft};
 use crate::netns::Netns;
 use crate::problem::{Code, Result};
 use crate::process::Invocation;
@@ -83,11 +84,6 @@ impl Link {
         Ipv4Addr::new(self.base[0], self.base[1], self.base[2], 2)
     }
 
-    /// The nftables table of this link.
-    pub fn table(&self) -> String {
-        format!("catalyst_sv{}", self.index)
-    }
-
     /// Whether the host's end is there.
     pub fn exists(&self) -> bool {
         Path::new("/sys/class/net").join(self.interface()).exists()
@@ -108,7 +104,7 @@ impl Link {
             ip(&[&pair[..], &[path.as_str()]].concat()).await?;
         }
         // The rules first: a link that is up without them is open for a moment.
-        nft.apply(&self.rules()).await?;
+        self.firewall(nft).up().await?;
         ip(&["addr", "replace", &format!("{host}/24"), "dev", &outer]).await?;
         ip(&["link", "set", &outer, "up"]).await?;
         inner(&["addr", "replace", &format!("{node}/24"), "dev", "eth0"]).await?;
@@ -125,7 +121,7 @@ impl Link {
     /// CAT-3002 when a command fails.
     pub async fn remove(&self, nft: &Nft) -> Result<()> {
         self.remove_pair().await?;
-        nft.remove(&self.table()).await
+        self.firewall(nft).down().await
     }
 
     async fn remove_pair(&self) -> Result<()> {
@@ -155,60 +151,9 @@ impl Link {
         Ok(())
     }
 
-    /// The rules as one atomic transaction: the table is replaced whole.
-    fn rules(&self) -> String {
-        let (table, device, host) = (self.table(), self.interface(), self.host_ip());
-        format!(
-            r#"table inet {table} {{}}
-delete table inet {table}
-table inet {table} {{
-  chain input {{
-    type filter hook input priority 0; policy accept;
-    iifname "{device}" ct state established,related accept
-    iifname "{device}" ip daddr {host} udp dport 53 accept
-    iifname "{device}" ip daddr {host} tcp dport {{ 53, 443 }} accept
-    iifname "{device}" counter drop
-  }}
-  chain forward {{
-    type filter hook forward priority 0; policy accept;
-    iifname "{device}" counter drop
-    oifname "{device}" counter drop
-  }}
-}}
-"#
-        )
-    }
-}
-
-/// The `nft` command and the libraries it needs.
-#[derive(Debug, Clone)]
-pub struct Nft {
-    debian: PathBuf,
-}
-
-impl Nft {
-    /// The one in the unpacked Debian tree.
-    pub fn in_tree(debian: impl Into<PathBuf>) -> Self {
-        Self { debian: debian.into() }
-    }
-
-    fn call(&self) -> Invocation {
-        Invocation::new(self.debian.join("usr/sbin/nft"))
-            .env("LD_LIBRARY_PATH", self.debian.join("usr/lib/x86_64-linux-gnu"))
-    }
-
-    async fn apply(&self, rules: &str) -> Result<()> {
-        self.call().args(["-f", "-"]).stdin(rules).run().await?;
-        Ok(())
-    }
-
-    async fn remove(&self, table: &str) -> Result<()> {
-        if !self.debian.join("usr/sbin/nft").exists() {
-            // Without the command no rule was ever made.
-            return Ok(());
-        }
-        // Declaring it first makes the removal of a missing table no error.
-        self.apply(&format!("table inet {table} {{}}\ndelete table inet {table}\n")).await
+    /// What the Sovereign may reach of this machine.
+    pub fn firewall(&self, nft: &Nft) -> Firewall {
+        Firewall::new(nft.clone(), self.interface(), self.host_ip())
     }
 }
 
@@ -231,7 +176,7 @@ mod tests {
         let link = Link::new(DEFAULT_PREFIX, 3).unwrap();
         assert_eq!(link.host_ip(), Ipv4Addr::new(10, 213, 0, 1));
         assert_eq!(link.node_ip(), Ipv4Addr::new(10, 213, 0, 2));
-        assert_eq!((link.interface(), link.table()), ("sv3".into(), "catalyst_sv3".into()));
+        assert_eq!(link.interface(), "sv3");
     }
 
     #[test]
@@ -241,14 +186,5 @@ mod tests {
             let refused = Link::new(bad, 15);
             assert_eq!(refused.unwrap_err().code().number, 3232, "{bad}");
         }
-    }
-
-    #[test]
-    fn the_rules_accept_only_dns_and_tls_to_the_links_own_address() {
-        let rules = Link::new(DEFAULT_PREFIX, 0).unwrap().rules();
-        let accepted: Vec<_> = rules.lines().filter(|line| line.ends_with(" accept")).collect();
-        assert_eq!(accepted.len(), 3, "{rules}");
-        assert!(accepted[1..].iter().all(|line| line.contains("ip daddr 10.210.0.1")), "{rules}");
-        assert_eq!(rules.matches("counter drop").count(), 3, "{rules}");
     }
 }

@@ -252,8 +252,8 @@ impl Outside {
         ];
         for (port, held, name) in settings {
             if held != Some(port) {
-                let variable = name.to_uppercase().replace('-', "_");
-                let setting = format!("another with `--{name}-port` or `CATALYST_{variable}_PORT`");
+                let setting =
+                    format!("another port with `catalyst sandbox outside up --{name}-port PORT`");
                 ports::check_free(Ports::local(port), &setting)?;
             }
         }

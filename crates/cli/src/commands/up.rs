@@ -10,6 +10,7 @@ use catalyst_sandbox::doctor;
 use catalyst_sandbox::installation::{Installation, Ports};
 use catalyst_sandbox::lifecycle::Record;
 use catalyst_sandbox::mothership::Mothership;
+use catalyst_sandbox::outside;
 use catalyst_sandbox::publish;
 use secrecy::ExposeSecret as _;
 
@@ -63,7 +64,10 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
 pub(crate) async fn installation(context: &Context<'_>) -> anyhow::Result<Installation> {
     let program = std::env::current_exe().context("find this program")?;
     let roots = context.roots.clone();
-    Ok(Installation::open(roots, Ports::default(), program, context.path.clone()).await?)
+    // `catalyst sandbox outside up` chooses other ports; everything else follows.
+    let outside = outside::Ports::recorded(&roots.home.outside())?;
+    let ports = Ports { outside, ..Ports::default() };
+    Ok(Installation::open(roots, ports, program, context.path.clone()).await?)
 }
 
 /// Everything a Sovereign is made from and by, running.

@@ -13,14 +13,12 @@ use serde_json::json;
 use super::daemons::{CONTAINERD_SOCKET, cluster_dns};
 use super::{Layout, NodeSpec, POD_RANGE, SERVICE_IP, SPEC};
 use crate::cgroup::Cgroups;
+use crate::outside::certs_d;
 use crate::paths::{private_dir, write_private, write_public};
 use crate::problem::{Result, file};
 
 /// The image that holds a Pod's namespaces; the only one that is imported and not pulled.
 pub const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10";
-
-/// The registries that a node reaches by their real names, at the host's end of the link.
-pub const REGISTRIES: &[&str] = &["ghcr.io", "docker.io", "quay.io", "registry.k8s.io"];
 
 /// The name of a Sovereign's control group.
 pub fn group_name(sovereign: &str) -> String {
@@ -50,7 +48,10 @@ pub fn write_all(spec: &NodeSpec) -> Result<()> {
     write_public(&etc.join("resolv.conf"), resolver.as_bytes())?;
     let hosts = format!("127.0.0.1 localhost\n{} {}\n", spec.node_ip, spec.name);
     write_public(&etc.join("hosts"), hosts.as_bytes())?;
-    write_registries(spec, &etc.join("certs.d"))
+    match &spec.outside_ca {
+        Some(ca) => certs_d::write(&etc.join("certs.d"), ca),
+        None => Ok(()),
+    }
 }
 
 /// A kubeconfig with the certificate and key called `client` inside.
@@ -202,26 +203,6 @@ fn cni() -> serde_json::Value {
             {"type": "portmap", "capabilities": {"portMappings": true}},
         ],
     })
-}
-
-/// Every registry by its own name, under the outside's CA; read by containerd at every pull.
-fn write_registries(spec: &NodeSpec, folder: &Path) -> Result<()> {
-    let Some(ca) = &spec.outside_ca else { return Ok(()) };
-    let ca = toml::Value::String(ca.to_string_lossy().into_owned()).to_string();
-    for name in REGISTRIES {
-        let server = match *name {
-            "docker.io" => "registry-1.docker.io",
-            other => other,
-        };
-        // With `ca` under the host alone a 404 is reported as an unknown authority.
-        let text = format!(
-            "server = \"https://{server}\"\nca = {ca}\n\n[host.\"https://{server}\"]\ncapabilities = [\"pull\", \"resolve\"]\nca = {ca}\n"
-        );
-        let own = folder.join(name);
-        private_dir(&own)?;
-        write_public(&own.join("hosts.toml"), text.as_bytes())?;
-    }
-    Ok(())
 }
 
 fn json_bytes(value: &serde_json::Value) -> Result<Vec<u8>> {

@@ -50,12 +50,11 @@ impl Place {
         let debian = newest(&cache.join("debian")).map(|dir| dir.join("root"));
         let debian = debian.filter(|root| root.join("usr/sbin/nft").exists());
         let root = debian.ok_or_else(|| "needs the unpacked Debian packages".to_owned())?;
-        let libraries = root.join("usr/lib/x86_64-linux-gnu").to_string_lossy().into_owned();
         let tools = Tools {
             gitea: tool("gitea")?,
             registry: tool("registry")?.join("bin/registry"),
             coredns: tool("coredns")?.join("bin/coredns"),
-            nft: Nft::new(root.join("usr/sbin/nft"), vec![("LD_LIBRARY_PATH", libraries)]),
+            nft: Nft::in_tree(&root),
         };
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         Ok(Self { home, tools })
