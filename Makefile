@@ -44,5 +44,5 @@ test: build ## every test, the sandbox suites on a real cluster included
 bench: build ## measure, and write benches/results
 	@scripts/bench
 
-soak: build ## the long-running proofs
-	@scripts/soak
+soak: build ## the suites on a real Sovereign, ten times over
+	@CATALYST_E2E_ROUNDS=10 scripts/stage soak e2e/run

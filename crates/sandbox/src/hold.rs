@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::problem::{self, Result};
@@ -13,7 +14,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// The hold itself. Dropping it lets the next one in.
 #[derive(Debug)]
 pub struct Hold {
-    _file: File,
+    file: Arc<File>,
 }
 
 impl Hold {
@@ -28,7 +29,12 @@ impl Hold {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(problem::file("lock", path, error)),
         }
-        Ok(Some(Self { _file: file }))
+        Ok(Some(Self { file: Arc::new(file) }))
+    }
+
+    /// The locked file, for a child process that must keep the hold when we are killed.
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 
     /// Waits for the hold. `waiting` is told the holder's process id, if it left one, each time
@@ -79,6 +85,24 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::process::Invocation;
+
+    #[tokio::test]
+    async fn a_child_with_the_file_keeps_the_hold_after_its_parent_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let hold = Hold::try_take(&path).unwrap().unwrap();
+        let child = Invocation::new("/bin/sleep").arg("0.4").stdin_file(hold.file());
+        drop(hold);
+        let (ended, taken) = tokio::join!(child.run(), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Hold::try_take(&path).unwrap().is_some()
+        });
+        ended.unwrap();
+        assert!(!taken, "the child still had it");
+        drop(child);
+        assert!(Hold::try_take(&path).unwrap().is_some());
+    }
 
     #[tokio::test]
     async fn a_second_taker_waits_for_the_first_and_is_told_for_whom() {

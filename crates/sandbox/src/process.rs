@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -32,7 +34,15 @@ pub struct Invocation {
     env: Vec<(OsString, OsString)>,
     inherit: Vec<OsString>,
     timeout: Duration,
-    stdin: Option<Vec<u8>>,
+    stdin: Input,
+}
+
+/// What a command reads.
+#[derive(Debug, Clone)]
+enum Input {
+    Nothing,
+    Bytes(Vec<u8>),
+    File(Arc<File>),
 }
 
 impl Invocation {
@@ -45,7 +55,7 @@ impl Invocation {
             env: vec![("PATH".into(), SYSTEM_PATH.into()), ("LC_ALL".into(), "C.UTF-8".into())],
             inherit: Vec::new(),
             timeout: Duration::from_secs(30),
-            stdin: None,
+            stdin: Input::Nothing,
         }
     }
 
@@ -96,7 +106,15 @@ impl Invocation {
     /// Bytes for its standard input; without this it reads an empty one.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
+        self.stdin = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// An open file for its standard input. A lock on that file is held until the command ends, also
+    /// when we end first.
+    #[must_use]
+    pub fn stdin_file(mut self, file: Arc<File>) -> Self {
+        self.stdin = Input::File(file);
         self
     }
 
@@ -119,7 +137,7 @@ impl Invocation {
             let (stdin, stdout, stderr) =
                 (guard.child.stdin.take(), guard.child.stdout.take(), guard.child.stderr.take());
             let feed = async {
-                if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin.as_deref()) {
+                if let (Some(mut pipe), Input::Bytes(bytes)) = (stdin, &self.stdin) {
                     // A command that does not read its input is judged by its exit status.
                     let _ = pipe.write_all(bytes).await;
                 }
@@ -151,10 +169,14 @@ impl Invocation {
                 command.env(name, value);
             }
         }
-        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        let broken = |error| Failure::Start { command: self.shown(), error };
+        command.stdin(match &self.stdin {
+            Input::Nothing => Stdio::null(),
+            Input::Bytes(_) => Stdio::piped(),
+            Input::File(file) => file.try_clone().map_err(broken)?.into(),
+        });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let child =
-            command.spawn().map_err(|error| Failure::Start { command: self.shown(), error })?;
+        let child = command.spawn().map_err(broken)?;
         Ok(Group { child, ended: false })
     }
 }

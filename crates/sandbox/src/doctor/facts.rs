@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::debian::DebianTree;
 use crate::paths::{Cache, Home};
 use crate::process::Invocation;
 use crate::tools;
@@ -48,6 +49,8 @@ pub struct Question {
     pub link: String,
     /// Bytes of disk that building what is missing takes; 0 when nothing is missing.
     pub build_bytes: u64,
+    /// The unpacked Debian parts, if they are there: their `nft` tries the kernel.
+    pub debian: Option<DebianTree>,
 }
 
 /// The Debian release, from `/etc/os-release`.
@@ -139,7 +142,7 @@ pub async fn gather(question: Question) -> Facts {
             .map(|&name| name.to_owned())
             .collect(),
         go: tools::go_version().await.ok(),
-        kernel: kernel(is_root).await,
+        kernel: kernel(is_root, question.debian.as_ref()).await,
         cgroups: cgroups(Path::new("/sys/fs/cgroup")),
         free_cache_bytes: tools::free_bytes(question.cache.root()).unwrap_or(0),
         free_home_bytes: tools::free_bytes(question.home.root()).unwrap_or(0),
@@ -201,7 +204,7 @@ fn cgroups(root: &Path) -> Cgroups {
 }
 
 /// Tries what can only be known by trying, in a network namespace that ends with the command.
-async fn kernel(is_root: bool) -> BTreeMap<&'static str, bool> {
+async fn kernel(is_root: bool, debian: Option<&DebianTree>) -> BTreeMap<&'static str, bool> {
     let mut features = BTreeMap::new();
     let overlay = read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay"));
     features.insert("overlay", overlay);
@@ -215,13 +218,22 @@ async fn kernel(is_root: bool) -> BTreeMap<&'static str, bool> {
             features.insert("veth", works(&veth).await);
             features
                 .insert("bridge", works(&["ip", "link", "add", "probe0", "type", "bridge"]).await);
-            // Without the tool it is not known: it comes with the Debian parts.
-            if find("nft", "/usr/sbin:/sbin").is_some() {
-                features.insert("nftables", works(&["nft", "add", "table", "ip", "probe"]).await);
+            // Without the tool it is not known.
+            if let Some(works) = nftables(debian).await {
+                features.insert("nftables", works);
             }
         }
     }
     features
+}
+
+async fn nftables(debian: Option<&DebianTree>) -> Option<bool> {
+    let debian = debian?;
+    let mut nft = Invocation::new("unshare").arg("--net").arg(debian.bin("nft").ok()?);
+    for (name, value) in debian.env() {
+        nft = nft.env(name, value);
+    }
+    Some(nft.args(["add", "table", "ip", "probe"]).run().await.is_ok())
 }
 
 async fn works(command: &[&str]) -> bool {

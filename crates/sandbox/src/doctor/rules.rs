@@ -307,6 +307,7 @@ mod tests {
                 network: [10, 210, 0],
                 link: "sv0".into(),
                 build_bytes: 28 * GIB,
+                debian: None,
             },
         }
     }

@@ -79,7 +79,7 @@ pub(super) async fn ensure(cache: &Cache, entries: &[Entry], report: Report<'_>)
         return if idle.is_some() { clean(cache, report) } else { Ok(()) };
     }
     private_dir(&cache.tools())?;
-    let _hold = Hold::take(&lock, &|holder| report(Progress::Waiting { holder })).await?;
+    let hold = Hold::take(&lock, &|holder| report(Progress::Waiting { holder })).await?;
     // Another builder may have done it while we waited.
     let missing: Vec<_> = entries.iter().filter(|entry| !entry.is_complete()).collect();
     let needed = room::needed_bytes(entries, &missing);
@@ -88,7 +88,7 @@ pub(super) async fn ensure(cache: &Cache, entries: &[Entry], report: Report<'_>)
     for (done, entry) in missing.iter().enumerate() {
         let turn = Turn { entry, index: done + 1, total: missing.len() };
         let began = Instant::now();
-        turn.run(cache, &eta, report).await?;
+        turn.run(cache, &hold, &eta, report).await?;
         eta.finished(began.elapsed());
         report(Progress::Built {
             tool: entry.pin.name.clone(),
@@ -109,10 +109,10 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    async fn run(&self, cache: &Cache, eta: &Eta, report: Report<'_>) -> Result<()> {
+    async fn run(&self, cache: &Cache, hold: &Hold, eta: &Eta, report: Report<'_>) -> Result<()> {
         let began = Instant::now();
         let mut tick = tokio::time::interval(TICK);
-        let work = self.build(cache, report);
+        let work = self.build(cache, hold, report);
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -133,7 +133,7 @@ impl Turn<'_> {
         }
     }
 
-    async fn build(&self, cache: &Cache, report: Report<'_>) -> Result<()> {
+    async fn build(&self, cache: &Cache, hold: &Hold, report: Report<'_>) -> Result<()> {
         let Entry { pin, dir, .. } = self.entry;
         let partial = dir.with_extension("partial");
         remove_dir(&partial)?;
@@ -141,7 +141,8 @@ impl Turn<'_> {
         let go = Go::prepare(cache, pin)?;
         for binary in &pin.binaries {
             let out = partial.join("bin").join(&binary.name);
-            let build = go.build(pin, &out, &binary.package);
+            // Killed, we must not let a second builder in while our compiler still writes.
+            let build = go.build(pin, &out, &binary.package).stdin_file(hold.file());
             patiently(&pin.name, &build, report).await?;
         }
         for asset in &pin.assets {

@@ -159,6 +159,13 @@ impl Pins {
         Ok(Self(pins))
     }
 
+    /// Only the pins of these tools, in the order of building.
+    #[must_use]
+    pub fn only(mut self, tools: &[&str]) -> Self {
+        self.0.retain(|pin| tools.contains(&pin.name.as_str()));
+        self
+    }
+
     /// The pins, in the order of building.
     pub fn iter(&self) -> std::slice::Iter<'_, Pin> {
         self.0.iter()

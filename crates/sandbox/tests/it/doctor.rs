@@ -1,5 +1,6 @@
 //! The doctor on this very machine: it must look without changing anything.
 
+use catalyst_sandbox::debian::Debian;
 use catalyst_sandbox::doctor::{Question, examine, gather};
 use catalyst_sandbox::paths::Home;
 use catalyst_sandbox::process::Invocation;
@@ -8,6 +9,7 @@ use crate::support;
 
 #[tokio::test]
 async fn the_doctor_says_a_line_for_everything_and_leaves_no_link() {
+    let debian = Debian::from_checkout(&support::cache(), support::checkout()).unwrap();
     let question = Question {
         cache: support::cache(),
         home: Home::new("/nowhere/yet"),
@@ -16,6 +18,7 @@ async fn the_doctor_says_a_line_for_everything_and_leaves_no_link() {
         network: [10, 210, 0],
         link: "sv0".to_owned(),
         build_bytes: 0,
+        debian: debian.tree().ok(),
     };
     let links = || Invocation::new("ip").args(["-brief", "link"]);
     let before = links().run().await.unwrap().text();

@@ -6,3 +6,4 @@ mod debian;
 mod doctor;
 mod images;
 mod support;
+mod tools;
