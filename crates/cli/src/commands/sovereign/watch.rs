@@ -159,7 +159,8 @@ fn plain(event: &Event) -> String {
         "warn" => "WARN ",
         _ => "     ",
     };
-    tree::clip(&format!("{time} {sign} {}", event.message), 400)
+    let component = event.component.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
+    tree::clip(&format!("{time} {sign} {component}{}", event.message), 400)
 }
 
 fn width() -> usize {
