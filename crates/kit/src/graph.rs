@@ -3,6 +3,7 @@
 //! Entry point: [`Graph::of`]. A graph is always made; what is wrong with it is a list of
 //! [`GraphProblem`]s, each with the names and the place a person needs.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalyst_model::ReleaseName;
@@ -109,8 +110,8 @@ fn cycle_in(graph: &DiGraph<&ReleaseName, ()>, part: &[NodeIndex]) -> Option<Vec
             if to == start {
                 return Some(walk_back(graph, &came_from, start, at));
             }
-            if !came_from.contains_key(&to) {
-                came_from.insert(to, at);
+            if let Entry::Vacant(unseen) = came_from.entry(to) {
+                unseen.insert(at);
                 queue.push_back(to);
             }
         }

@@ -57,7 +57,7 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["catalystd", "catalyst-cli", "xtask"], "only binaries parse arguments"),
     (
         "anyhow",
-        &["catalystd", "catalyst-cli", "xtask", "catalyst-testkit"],
+        &["catalystd", "catalyst-cli", "xtask", "catalyst-testkit", "catalyst-e2e"],
         "libraries have typed errors",
     ),
 ];

@@ -10,7 +10,9 @@ use super::{Finding, SourceFile};
 pub(crate) fn check(root: &Path, files: &[SourceFile]) -> Vec<Finding> {
     let mut named = BTreeSet::new();
     for file in files {
-        let mut modules = Modules { inside: children_folder(&file.path), named: &mut named };
+        let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
+        let inside = children_folder(&file.path);
+        let mut modules = Modules { folder, inside, named: &mut named };
         modules.visit_file(&file.syntax);
     }
     let forgotten = |file: &&SourceFile| !is_root(root, &file.path) && !named.contains(&file.path);
@@ -51,7 +53,19 @@ fn is_test_root(path: &Path) -> bool {
     path.parent().and_then(Path::file_name).is_some_and(|name| name == "tests" || name == "bin")
 }
 
+/// The file that `#[path = "…"]` names.
+fn stated_path(attributes: &[syn::Attribute]) -> Option<String> {
+    let attribute = attributes.iter().find(|attribute| attribute.path().is_ident("path"))?;
+    let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
+    match &pair.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    }
+}
+
 struct Modules<'a> {
+    /// The folder the file lies in: what a `#[path]` is relative to.
+    folder: PathBuf,
     inside: PathBuf,
     named: &'a mut BTreeSet<PathBuf>,
 }
@@ -59,6 +73,10 @@ struct Modules<'a> {
 impl<'ast> Visit<'ast> for Modules<'_> {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         let name = item.ident.to_string();
+        if let Some(path) = stated_path(&item.attrs) {
+            self.named.insert(self.folder.join(path));
+            return;
+        }
         if item.content.is_none() {
             self.named.insert(self.inside.join(format!("{name}.rs")));
             self.named.insert(self.inside.join(&name).join("mod.rs"));

@@ -37,10 +37,10 @@ pub(super) async fn publish(config: &Config, source: &Path, paths: &[&str]) -> R
     let url =
         format!("http://{}/{ORGANISATION}/{REPOSITORY}.git", Ports::local(config.ports.gitea));
     let head = git.head(&url).await?;
-    if let Some(head) = &head {
-        if git.run(&["rev-parse", &format!("{head}^{{tree}}")]).await? == tree {
-            return Ok(Published { commit: head.clone(), pushed: false });
-        }
+    if let Some(head) = &head
+        && git.run(&["rev-parse", &format!("{head}^{{tree}}")]).await? == tree
+    {
+        return Ok(Published { commit: head.clone(), pushed: false });
     }
     let mut make = vec!["commit-tree", &tree, "-m", "Publish the kit of this checkout"];
     if let Some(head) = &head {

@@ -90,13 +90,15 @@ mod tests {
     fn a_zombie_counts_as_gone() {
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = child.id();
+        let mut gone = false;
         for _ in 0..200 {
-            if Process::of(pid).is_none() {
-                child.wait().unwrap();
-                return;
+            gone = Process::of(pid).is_none();
+            if gone {
+                break;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        panic!("still counted as running");
+        child.wait().unwrap();
+        assert!(gone, "still counted as running");
     }
 }
