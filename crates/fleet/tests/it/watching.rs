@@ -72,6 +72,24 @@ async fn until(watch: &Watch, what: &str, holds: impl Fn(&ClusterView) -> bool) 
     }
 }
 
+/// Tells again and again, for a watch may just be between its listing and its next request.
+async fn until_told(
+    watch: &Watch,
+    what: &str,
+    tell: impl Fn(),
+    holds: impl Fn(&ClusterView) -> bool,
+) {
+    let mut views = watch.views();
+    for _ in 0..100 {
+        tell();
+        let waited = views.wait_for(|view| holds(view));
+        if tokio::time::timeout(Duration::from_millis(200), waited).await.is_ok() {
+            return;
+        }
+    }
+    panic!("never came: {what}; last: {:#?}", watch.views().borrow());
+}
+
 fn generation(view: &ClusterView) -> Option<i64> {
     view.components.first()?.helm.as_ref().map(|helm| helm.generation)
 }
@@ -81,10 +99,11 @@ async fn a_change_reaches_the_view() {
     let server = started().await;
     let watch = watch(&server);
     until(&watch, "the listing", |v| v.is_current() && generation(v) == Some(1)).await;
-    server.event(RELEASES, "MODIFIED", &release(2));
-    until(&watch, "the change", |v| generation(v) == Some(2)).await;
-    server.event(RELEASES, "DELETED", &release(2));
-    until(&watch, "the absence", |v| v.is_current() && generation(v).is_none()).await;
+    let change = || server.event(RELEASES, "MODIFIED", &release(2));
+    until_told(&watch, "the change", change, |v| generation(v) == Some(2)).await;
+    let removal = || server.event(RELEASES, "DELETED", &release(2));
+    until_told(&watch, "the absence", removal, |v| generation(v).is_none()).await;
+    assert!(watch.views().borrow().is_current());
 }
 
 #[tokio::test]
@@ -95,8 +114,8 @@ async fn an_expired_version_leads_to_a_new_listing() {
     server.list(RELEASES, vec![release(7)]);
     let gone = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "code": 410, "reason": "Expired", "message": "too old resource version"});
-    server.event(RELEASES, "ERROR", &gone);
-    until(&watch, "the new listing", |v| generation(v) == Some(7)).await;
+    let expire = || server.event(RELEASES, "ERROR", &gone);
+    until_told(&watch, "the new listing", expire, |v| generation(v) == Some(7)).await;
 }
 
 #[tokio::test]
@@ -104,10 +123,11 @@ async fn garbage_in_a_watch_does_not_end_it() {
     let server = started().await;
     let watch = watch(&server);
     until(&watch, "the listing", |v| v.is_current()).await;
-    server.raw(RELEASES, "{ this is not JSON\n");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    server.event(RELEASES, "MODIFIED", &release(3));
-    until(&watch, "the change", |v| generation(v) == Some(3)).await;
+    let garbage = || {
+        server.raw(RELEASES, "{ this is not JSON\n");
+        server.event(RELEASES, "MODIFIED", &release(3));
+    };
+    until_told(&watch, "the change", garbage, |v| generation(v) == Some(3)).await;
 }
 
 #[tokio::test]
