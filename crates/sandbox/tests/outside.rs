@@ -3,6 +3,13 @@
 //! Needs root, the built tools and the unpacked `nft`; says what is missing and skips otherwise.
 //! Everything it makes has names of its own and is removed at the end, also when a check fails.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test ends at the first surprise, says what it skips, and is nobody's library"
+)]
+
 #[path = "outside/cases.rs"]
 mod cases;
 #[path = "outside/place.rs"]

@@ -76,7 +76,7 @@ async fn a_token_is_never_stronger_than_its_maker_and_can_be_revoked() {
     let refused = h.auth.create_token(&me(Tier::Owner), "x", Tier::Admin, Duration::ZERO).await;
     assert_eq!(refused.unwrap_err().trouble().problem, &Problem::TTL_INVALID);
     let token = h.auth.create_token(&me(Tier::Owner), "x", Tier::Owner, HOUR).await.unwrap();
-    assert_eq!(h.auth.tokens(), [token.info.clone()]);
+    assert_eq!(h.auth.tokens(), std::slice::from_ref(&token.info));
     h.auth.revoke_token(&token.info.id).await.unwrap();
     assert!(h.auth.bearer(&token.secret).is_err());
     assert!(h.auth.revoke_token(&token.info.id).await.is_err());

@@ -120,7 +120,8 @@ fn a_release_whose_pods_run_is_installed() {
     let index = well();
     assert!(index.view().is_current());
     check(&index, ComponentState::Installed, "");
-    let workload = &index.view().components[0].inventory.as_ref().unwrap().workloads[0];
+    let view = index.view();
+    let workload = &view.components[0].inventory.as_ref().unwrap().workloads[0];
     assert_eq!((workload.ready, workload.desired, workload.message.as_ref()), (1, 1, None));
 }
 

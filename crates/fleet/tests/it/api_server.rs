@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalyst_fleet::{Cluster, Timeouts};
 use futures::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
-type Body = BoxBody<Bytes, std::io::Error>;
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// What a watch is told.
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ async fn serve(
 }
 
 fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed()
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 fn answer(
@@ -165,6 +165,8 @@ fn watch(path: String, lines: broadcast::Receiver<(String, Line)>) -> Body {
             }
         }
     });
-    BodyExt::boxed(StreamBody::new(frames.map(|frame: Result<_, std::io::Error>| frame).boxed()
-        as futures::stream::BoxStream<'static, _>))
+    BodyExt::boxed_unsync(StreamBody::new(
+        frames.map(|frame: Result<_, std::io::Error>| frame).boxed()
+            as futures::stream::BoxStream<'static, _>,
+    ))
 }

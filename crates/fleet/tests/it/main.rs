@@ -2,6 +2,7 @@
 //! a real cluster where one is named.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod api_server;
 mod expected;
