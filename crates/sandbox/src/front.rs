@@ -154,7 +154,7 @@ impl Front {
             self.supervisor.down().await?;
             for port in [53, 443] {
                 let address = SocketAddr::from((self.config.address, port));
-                ports::check_free(address, "another network with `--network-base`")?;
+                ports::check_free(address, "another network with `--network-prefix`")?;
             }
         }
         let children = vec![self.tls_child(authority)?, self.dns_child()?];
