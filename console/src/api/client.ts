@@ -30,15 +30,17 @@ export function listenForSignOut(listener: () => void) {
 
 const nothingSaid: Problem = { type: "", title: "", status: 0, detail: "", code: "", cause: "", fix: "", error: "" };
 
+/** What to say when nothing answers. */
+export const awayProblem: Problem = {
+  ...nothingSaid,
+  title: "The server does not answer",
+  cause: "No connection to catalystd could be made from this browser; the page tries again by itself.",
+  fix: "Start it again with `make up`: it resumes where it was.",
+};
+
 /** Turns any thrown value into a problem that can be shown. */
 export function asProblem(error: unknown): Problem {
-  if (error instanceof Refused) return error.problem;
-  return {
-    ...nothingSaid,
-    title: "The server does not answer",
-    cause: "No connection to catalystd could be made from this browser.",
-    fix: "Start it again with `make up`: it resumes where it was.",
-  };
+  return error instanceof Refused ? error.problem : awayProblem;
 }
 
 async function problemOf(response: Response): Promise<Problem> {
