@@ -31,9 +31,11 @@ pub(crate) fn lines(
 ) -> Vec<String> {
     let mut lines = vec![headline(sovereign, now, out)];
     let answer = &sovereign.answer;
-    for (label, text) in [("cause", &answer.cause), ("fix", &answer.fix)] {
+    // What is well has no cause and needs no fix: there it is only the particulars.
+    let label = if sovereign.status == "ready" { "" } else { "cause: " };
+    for (label, text) in [(label, &answer.cause), ("fix: ", &answer.fix)] {
         if let Some(text) = text {
-            lines.push(clip(&format!("  {label}: {text}"), width));
+            lines.push(clip(&format!("  {label}{text}"), width));
         }
     }
     for phase in &sovereign.phases {
