@@ -39,7 +39,7 @@ check: console ## fmt, clippy, tidy, licences, console lint
 	@scripts/check
 
 test: build ## every test, the sandbox suites on a real cluster included
-	@scripts/test
+	@scripts/test code sandbox
 
 bench: build ## measure, and write benches/results
 	@scripts/bench

@@ -219,11 +219,17 @@ impl Gitea {
         }
         git(work.to_owned(), &["clone", "-q", &remote, "copy"]).run().await.unwrap();
         assert_eq!(std::fs::read_to_string(work.join("copy/file")).unwrap(), "hello");
-        // The hooks ran: they tell Gitea's database what was pushed.
+        // The hooks ran: they tell Gitea what was pushed, and its queue notes it a moment later.
         let url = format!("http://127.0.0.1:{}/api/v1/repos/root1/kit", self.port);
-        let answer =
-            client.get(url).basic_auth("root1", Some(&self.password)).send().await.unwrap();
-        let answer: serde_json::Value = answer.json().await.unwrap();
+        let mut answer = serde_json::Value::Null;
+        for _ in 0..100 {
+            let request = client.get(&url).basic_auth("root1", Some(&self.password));
+            answer = request.send().await.unwrap().json().await.unwrap();
+            if answer["empty"] == false {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         assert_eq!(answer["empty"], false, "{answer}");
     }
 }

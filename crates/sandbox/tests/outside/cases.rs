@@ -150,7 +150,7 @@ fn image(place: &Place, repository: &str, tag: &str, realm: Realm) -> Image {
     });
     let manifest = blob("manifest.v1+json", manifest.to_string().as_bytes());
     let digest = manifest["digest"].as_str().unwrap().to_owned();
-    let index = serde_json::json!({ "schemaVersion": 2, "manifests": [manifest] });
+    let index = serde_json::json!({ "schemaVersion": 2, "mediaType": format!("{OCI}.index.v1+json"), "manifests": [manifest] });
     std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
     std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let (repository, tag, name) = (repository.into(), tag.into(), tag.into());
