@@ -104,9 +104,18 @@ fn programs() -> Vec<String> {
     for pid in names("/proc").filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         let name = name.trim();
+        if is_zombie(&pid) {
+            // It has ended; the machine's init has not looked yet.
+            continue;
+        }
         if OURS.contains(&name) || name.starts_with("containerd-shim") {
             found.push(format!("process {name}"));
         }
     }
     found
+}
+
+fn is_zombie(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
