@@ -51,16 +51,16 @@ pub const CODES: &[&Code] = &[&STEP_TIMEOUT, &STEP_FAILED, &POST_REFUSED, &POST_
 /// How long one step may wait for the cluster.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
 /// Pause between two looks at the cluster.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(400);
 
 /// Runs every step up to the reach of the spec.
 ///
 /// # Errors
 /// The first step that failed; everything that does not depend on it has been done all the same.
 pub async fn run(spec: NodeSpec) -> Result<()> {
-    let mut progress = Progress::open(&spec)?;
+    let progress = Progress::open(&spec)?;
     let boot = FirstBoot { kubectl: Kubectl::new(&spec), began: Timestamp::now(), spec };
-    boot.steps(&mut progress).await
+    boot.steps(&progress).await
 }
 
 struct FirstBoot {
@@ -70,7 +70,7 @@ struct FirstBoot {
 }
 
 impl FirstBoot {
-    async fn steps(&self, progress: &mut Progress) -> Result<()> {
+    async fn steps(&self, progress: &Progress) -> Result<()> {
         let reach = self.spec.boot.reach;
         progress.step(Step::Images, self.import_images()).await?;
         progress.step(Step::Node, self.node_ready()).await?;
@@ -78,9 +78,8 @@ impl FirstBoot {
             progress.step(Step::Dns, self.apply_dns()).await?;
             progress.step(Step::Storage, self.storage()).await?;
         }
-        let (posted, rest) = tokio::join!(self.kubeconfig(), self.gitops(progress));
-        // Told apart here because only one step at a time can write the progress.
-        let posted = progress.step(Step::Kubeconfig, async { posted }).await;
+        let post = progress.step(Step::Kubeconfig, self.kubeconfig());
+        let (posted, rest) = tokio::join!(post, self.gitops(progress));
         rest?;
         match posted {
             // Trying again cannot help, and the step's state says what happened.
@@ -90,7 +89,7 @@ impl FirstBoot {
         progress.finish()
     }
 
-    async fn gitops(&self, progress: &mut Progress) -> Result<()> {
+    async fn gitops(&self, progress: &Progress) -> Result<()> {
         let reach = self.spec.boot.reach;
         if reach >= Reach::Flux {
             progress.step(Step::Flux, self.flux()).await?;

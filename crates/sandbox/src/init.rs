@@ -40,8 +40,9 @@ pub const CODES: &[&Code] = &[&INIT];
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause between two looks at what has become possible.
 const TICK: Duration = Duration::from_millis(100);
-/// How long one look at a daemon may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one look at a daemon may take. The API server's own checks take seconds on a busy
+/// machine, and a look that gives up early only adds to its load.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(8);
 /// A log above this size is put aside when its daemon starts.
 const LOG_LIMIT_BYTES: u64 = 32 << 20;
 

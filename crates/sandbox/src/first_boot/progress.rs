@@ -3,6 +3,7 @@
 //! Entry point: [`Progress`]; readers use [`Report::read`].
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -97,11 +98,12 @@ impl Report {
     }
 }
 
-/// The writer's side.
+/// The writer's side. Steps that go on beside each other share it.
 #[derive(Debug)]
 pub struct Progress {
     path: PathBuf,
-    report: Report,
+    /// Held for the change and the write of the file, never across an await.
+    report: Mutex<Report>,
 }
 
 impl Progress {
@@ -114,8 +116,8 @@ impl Progress {
         // A report that cannot be read is replaced: it only tells, it decides nothing.
         let attempt = Report::read(&path).ok().flatten().map_or(0, |report| report.attempt);
         let report = Report { attempt: attempt + 1, ..Report::default() };
-        let progress = Self { path, report };
-        progress.write()?;
+        let progress = Self { path, report: Mutex::new(report) };
+        progress.change(|_| {})?;
         Ok(progress)
     }
 
@@ -123,11 +125,7 @@ impl Progress {
     ///
     /// # Errors
     /// The step's own.
-    pub async fn step<T>(
-        &mut self,
-        step: Step,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+    pub async fn step<T>(&self, step: Step, work: impl Future<Output = Result<T>>) -> Result<T> {
         let began = Instant::now();
         self.note(step, StepState::Working, None, None)?;
         let outcome = work.await;
@@ -146,13 +144,12 @@ impl Progress {
     ///
     /// # Errors
     /// CAT-3000.
-    pub fn finish(&mut self) -> Result<()> {
-        self.report.finished = Some(Timestamp::now());
-        self.write()
+    pub fn finish(&self) -> Result<()> {
+        self.change(|report| report.finished = Some(Timestamp::now()))
     }
 
     fn note(
-        &mut self,
+        &self,
         step: Step,
         state: StepState,
         elapsed_ms: Option<u64>,
@@ -164,14 +161,58 @@ impl Progress {
             StepState::Working | StepState::Done => tracing::info!(?step, ?state, elapsed_ms),
         }
         let entry = StepReport { step, state, time, elapsed_ms, message };
-        self.report.steps.retain(|known| known.step != step);
-        self.report.steps.push(entry);
-        self.write()
+        self.change(|report| {
+            // Its place stays: a reader sees the steps in the order they began.
+            match report.steps.iter_mut().find(|known| known.step == step) {
+                Some(known) => *known = entry,
+                None => report.steps.push(entry),
+            }
+        })
     }
 
-    fn write(&self) -> Result<()> {
-        let text = serde_json::to_vec_pretty(&self.report)
+    fn change(&self, edit: impl FnOnce(&mut Report)) -> Result<()> {
+        // A panic in another step cannot leave a report half changed.
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        edit(&mut report);
+        let text = serde_json::to_vec_pretty(&*report)
             .map_err(|error| STEP_FAILED.because(error.to_string()).source(error))?;
         write_public(&self.path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(folder: &Path) -> Progress {
+        Progress { path: folder.join("first-boot.json"), report: Mutex::new(Report::default()) }
+    }
+
+    #[tokio::test]
+    async fn steps_beside_each_other_keep_their_places_and_their_own_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = progress(folder.path());
+        let pause = |ms| tokio::time::sleep(std::time::Duration::from_millis(ms));
+        let long = progress.step(Step::Kubeconfig, async {
+            pause(80).await;
+            Ok(())
+        });
+        let short = progress.step(Step::Flux, async {
+            pause(1).await;
+            Err::<(), _>(STEP_FAILED.because("no CRDs"))
+        });
+        let (long, short) = tokio::join!(long, short);
+        assert!(long.is_ok() && short.is_err());
+        progress.finish().unwrap();
+        let report = Report::read(&progress.path).unwrap().unwrap();
+        let told: Vec<_> = report.steps.iter().map(|step| (step.step, step.state)).collect();
+        assert_eq!(
+            told,
+            [(Step::Kubeconfig, StepState::Done), (Step::Flux, StepState::Failed)],
+            "in the order they began"
+        );
+        assert!(report.steps[0].elapsed_ms >= Some(80) && report.steps[1].elapsed_ms < Some(80));
+        assert!(report.failure().is_some_and(|step| step.step == Step::Flux));
+        assert!(report.finished.is_some());
     }
 }
