@@ -8,5 +8,6 @@ export default defineConfig({
   plugins: [svelte()],
   build: { target: "es2022", cssTarget: ["chrome123", "firefox120", "safari17.5"], reportCompressedSize: false },
   server: { host: "127.0.0.1", port: 7091, proxy: { "/api": api, "/auth": api, "/healthz": api } },
-  test: { include: ["tests/**/*.test.ts"], reporters: ["default", new ClosingLine()] },
+  // All is pure: the time-out is for what hangs, not for a busy machine.
+  test: { include: ["tests/**/*.test.ts"], testTimeout: 60_000, reporters: ["default", new ClosingLine()] },
 });

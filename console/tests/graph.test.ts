@@ -13,7 +13,7 @@ import {
 } from "../src/graph/layout";
 import { Relations } from "../src/graph/relations";
 import { fullKit, hugeKit, sandboxKit } from "../dev/kit.mjs";
-import { at, component } from "./sample";
+import { at, component, cost } from "./sample";
 
 const kit = (rows: typeof sandboxKit) =>
   rows.map((r) => component(r.component, { slot: r.slot, dependsOn: r.dependsOn }));
@@ -139,10 +139,11 @@ describe("relations", () => {
 
   test("a thousand components are related in a blink", () => {
     const many = kit(hugeKit(1000));
-    const began = performance.now();
-    const relations = new Relations(many);
-    relations.blockers();
-    relations.criticalPath();
-    expect(performance.now() - began).toBeLessThan(50);
+    const spent = cost(() => {
+      const relations = new Relations(many);
+      relations.blockers();
+      relations.criticalPath();
+    });
+    expect(spent).toBeLessThan(50);
   });
 });

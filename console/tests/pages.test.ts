@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Problem } from "../src/api/types";
 import { check, createCommand, fieldOf, firstFree, shellWord } from "../src/pages/create";
 import { matching } from "../src/pages/sovereign/eventfilter";
+import { tellingLine } from "../src/live/words";
 import { lanesOf, ticksOf } from "../src/pages/sovereign/waterfall";
 import { at, component, event, state } from "./sample";
 
@@ -96,5 +97,15 @@ describe("the waterfall", () => {
   test("the axis has round marks, never too many", () => {
     expect(ticksOf(62_000)).toEqual([0, 10, 20, 30, 40, 50, 60].map((s) => s * 1000));
     for (const length of [1, 999, 5000, 3_600_000, 10 ** 9]) expect(ticksOf(length).length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe("a program's lines", () => {
+  test("the one that says what is wrong comes first", () => {
+    expect(tellingLine("Initializing the backend...\n\nError: Argument definition required\n  on main.tf line 3")).toBe(
+      "Error: Argument definition required",
+    );
+    expect(tellingLine("\u2577\n\u2502 Error: no\n\u2575")).toBe("Error: no");
+    expect(tellingLine("one\ntwo\n")).toBe("two");
   });
 });

@@ -142,7 +142,7 @@ describe("New Sovereign", () => {
     await page.fill("#sovereignFQDN", "sov9.invalid");
     await page.fill("#orgName", "Example");
     await page.fill("#orgEmail", "ops@example.org");
-    await page.click("text=Create sov9");
+    await page.click("button:has-text('Create sov9')");
     await page.waitForSelector("#sovereignFQDN[aria-invalid=true]");
     assert.match(
       await page.textContent("#sovereignFQDN-say"),
@@ -153,7 +153,8 @@ describe("New Sovereign", () => {
 
   test("what is missing is told before anything is sent", async () => {
     await go("/sovereigns/new");
-    await page.click("text=Create sov1");
+    await page.click("button:has-text('Create sov1')");
+    await page.waitForSelector("[aria-invalid=true]");
     assert.equal(
       await page.$$eval("[aria-invalid=true]", (all) => all.length),
       2,
@@ -177,7 +178,7 @@ describe("New Sovereign", () => {
       await page.textContent("aside .command"),
       /catalyst sovereign create fresh --fqdn fresh\.example\.org --org-name 'Example Bank'/,
     );
-    await page.click("text=Create fresh");
+    await page.click("button:has-text('Create fresh')");
     await page.waitForURL("**/overview");
     await page.waitForSelector("h1:has-text('infrastructure')");
   });

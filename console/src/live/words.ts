@@ -54,7 +54,21 @@ export function restedAt(c: Pick<Component, "state" | "readyAt" | "since">): str
 }
 
 /** A sentence of the server without its marks for code, for a single line. */
-export const plain = (text: string): string => text.replaceAll("`", "");
+export const plain = (text: string): string => (text.includes("\n") ? tellingLine(text) : text).replaceAll("`", "");
+
+/** Of a program's lines the one that says what is wrong: the first with "Error:", else the last. */
+export function tellingLine(text: string): string {
+  const lines = text
+    .split("\n")
+    .map((line) => line.replace(/^[│╷╵\s]+/, "").trim())
+    .filter(Boolean);
+  const error = lines.find((line) => /^error\b/i.test(line)) ?? lines.find((line) => /\berror:/i.test(line));
+  return error ?? lines.at(-1) ?? "";
+}
+
+/** Where a code is explained. */
+export const errorPage = (code: string): string =>
+  `https://github.com/openova-io/openova/blob/main/docs/errors/${code}.md`;
 
 /** The first seven digits of a commit, as git shows it. */
 export const shortCommit = (commit: string): string => commit.replace(/^.*sha1:/, "").slice(0, 7);

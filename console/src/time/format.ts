@@ -18,6 +18,7 @@ export function elapsed(ms: number): string {
 
 /** A finished time: like `elapsed`, with a tenth below ten seconds ("3.4 s"). */
 export function duration(ms: number): string {
+  if (ms < 50) return "< 0.1 s";
   if (ms < 9_950) return `${(Math.max(0, ms) / SECOND).toFixed(1)} s`;
   return elapsed(Math.round(ms / SECOND) * SECOND);
 }
