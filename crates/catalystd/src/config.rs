@@ -129,6 +129,9 @@ struct ProvisioningArgs {
     /// The second part of the Sovereigns' addresses: 210 gives 10.210.0.0/24 and the next ones.
     #[arg(long, env = "CATALYST_NETWORK_BASE", default_value_t = 210)]
     network_base: u8,
+    /// The number of the first local Sovereign; lower ones are left to other installations.
+    #[arg(long, env = "CATALYST_FIRST_LINK", default_value_t = 0)]
+    first_link: u8,
     /// How long the kit may take, such as `60m`.
     #[arg(long, env = "CATALYST_PHASE1_WATCH_TIMEOUT")]
     phase1_watch_timeout: Option<String>,
@@ -274,6 +277,7 @@ impl ProvisioningArgs {
                 public_url: self.api_public_url.trim_end_matches('/').to_owned(),
                 ghcr_credentials_file: self.ghcr_pull_credentials_file.and_then(given),
                 network_base: self.network_base,
+                first_link: self.first_link,
             }))
         } else {
             Provisioning::Disabled

@@ -76,6 +76,7 @@ mod tests {
             public_url: String::new(),
             ghcr_credentials_file: None,
             network_base: 210,
+            first_link: 0,
         }
     }
 

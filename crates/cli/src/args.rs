@@ -28,9 +28,10 @@ pub(crate) struct Global {
     /// How to print: for people, or for programs.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
-    /// The catalyst-api to talk to.
-    #[arg(long, global = true, env = "CATALYST_API", default_value = "http://127.0.0.1:7080")]
-    pub(crate) api: String,
+    /// The catalyst-api to talk to [default: the one of this machine, http://127.0.0.1:7080 unless
+    /// `catalyst up` was given another port].
+    #[arg(long, global = true, env = "CATALYST_API", value_name = "URL")]
+    pub(crate) api: Option<String>,
     /// Plain text without colours; also when NO_COLOR is set or the output is no terminal.
     #[arg(long, global = true, env = "NO_COLOR", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, hide_env_values = true)]
     pub(crate) no_color: bool,

@@ -13,6 +13,7 @@ pub(crate) mod up;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use catalyst_sandbox::installation::Settings;
 use catalyst_sandbox::paths::{Roots, RootsInput, find_checkout};
 
 use crate::api::Client;
@@ -34,9 +35,21 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The server to talk to: the one given, else this machine's own.
+    pub(crate) fn api(&self) -> anyhow::Result<String> {
+        match &self.global.api {
+            Some(api) => Ok(api.clone()),
+            None => {
+                let port = Settings::recorded(&self.roots.home)?.api_port;
+                Ok(format!("http://127.0.0.1:{port}"))
+            }
+        }
+    }
+
     /// A client with the token kept for this server.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        Client::new(&self.global.api, self.sessions.token(&self.global.api)?)
+        let api = self.api()?;
+        Client::new(&api, self.sessions.token(&api)?)
     }
 
     /// The source tree: the one given, else the nearest above the working folder.

@@ -147,7 +147,7 @@ mod tests {
     fn plain() -> Output {
         Output::new(&Global {
             output: Format::Table,
-            api: String::new(),
+            api: None,
             no_color: true,
             home: None,
             cache: None,

@@ -45,11 +45,16 @@ impl Claims {
         taken.indexes.insert(deployment.placement.sandbox_index);
     }
 
-    /// Claims what `spec` asks for, and the lowest free number.
+    /// Claims what `spec` asks for, and the lowest free number from `first` on.
     ///
     /// # Errors
     /// One of them is taken.
-    pub(crate) fn take(&self, spec: &CreateSpec, id: &DeploymentId) -> Result<Claim, Trouble> {
+    pub(crate) fn take(
+        &self,
+        spec: &CreateSpec,
+        id: &DeploymentId,
+        first: u8,
+    ) -> Result<Claim, Trouble> {
         let mut taken = self.lock();
         if let Some(other) = taken.fqdns.get(&spec.fqdn) {
             let detail = format!("`{}` is deployment {other}'s", spec.fqdn);
@@ -60,7 +65,7 @@ impl Claims {
                 Problem::NAME_TAKEN.with(format!("`{}` is deployment {other}'s", spec.name))
             );
         }
-        let free = (0..INDEXES).find(|i| !taken.indexes.contains(i));
+        let free = (first..INDEXES).find(|i| !taken.indexes.contains(i));
         let index = free.ok_or_else(|| Problem::NO_FREE_INDEX.plain())?;
         taken.fqdns.insert(spec.fqdn.clone(), id.clone());
         taken.names.insert(spec.name.clone(), id.clone());

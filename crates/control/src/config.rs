@@ -55,6 +55,8 @@ pub struct ProvisioningConfig {
     pub ghcr_credentials_file: Option<PathBuf>,
     /// The second part of the first Sovereign's addresses: 210 gives `10.210.0`.
     pub network_base: u8,
+    /// The first sandbox Sovereign's number; lower ones belong to somebody else on this machine.
+    pub first_link: u8,
 }
 
 /// How long things may take. None of these ever ends in "ready".

@@ -160,7 +160,7 @@ impl Control {
         provision::check_program(&settings.tofu_bin)?;
         workdir::check_module(settings.modules.get(&spec.provider))?;
         let id = DeploymentId::from_random(secret::random::<8>()?);
-        let claim = self.inner.claims.take(&spec, &id)?;
+        let claim = self.inner.claims.take(&spec, &id, settings.first_link)?;
         let bearer = secret::mint("")?;
         let bearer_hash = secret::hash(&bearer);
         let now = Timestamp::now();

@@ -2,7 +2,11 @@
 //! this crate are built from them. What `catalyst up`, the sandbox verbs and the steps of
 //! `infra/sandbox` share, so that a port or a path is decided in one place.
 
+pub mod settings;
+
 use std::path::{Path, PathBuf};
+
+pub use self::settings::Settings;
 
 use crate::charts::{self, Chart};
 use crate::debian::Debian;
@@ -35,7 +39,7 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { api: 7080, outside: outside::Ports::default() }
+        Self { api: Settings::default().api_port, outside: outside::Ports::default() }
     }
 }
 
@@ -63,6 +67,8 @@ impl Ports {
 pub struct Installation {
     /// Its folders.
     pub roots: Roots,
+    /// What was chosen for it.
+    pub settings: Settings,
     /// Its ports.
     pub ports: Ports,
     /// The pinned tools, built or not.
@@ -74,15 +80,22 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Looks at what is pinned; touches nothing. `program` is this very command line, `path` where
-    /// programs are found.
+    /// Looks at what is pinned; touches nothing. `outside` are the ports its outside is to have,
+    /// `program` is this very command line, `path` where programs are found.
     ///
     /// # Errors
     /// CAT-3100 without Go, CAT-3104 and CAT-3113 for broken pins.
-    pub async fn open(roots: Roots, ports: Ports, program: PathBuf, path: String) -> Result<Self> {
+    pub async fn open(
+        roots: Roots,
+        settings: Settings,
+        outside: outside::Ports,
+        program: PathBuf,
+        path: String,
+    ) -> Result<Self> {
         let tools = Tools::locate(&roots.cache, Pins::embedded()?).await?;
         let debian = Debian::embedded(&roots.cache)?;
-        Ok(Self { roots, ports, tools, debian, program, path })
+        let ports = Ports { api: settings.api_port, outside };
+        Ok(Self { roots, settings, ports, tools, debian, program, path })
     }
 
     /// The outside of this installation.
@@ -123,6 +136,7 @@ impl Installation {
             dir: self.roots.home.mothership(),
             launcher: self.launcher(),
             ports: self.ports.mothership(),
+            settings: self.settings,
             catalystd: self.catalystd(),
             catalyst: self.program.clone(),
             tofu: self.tools.bin("tofu")?,
@@ -144,6 +158,7 @@ impl Installation {
             dir: self.roots.home.mothership(),
             launcher: self.launcher(),
             ports: self.ports.mothership(),
+            settings: self.settings,
             catalystd: self.catalystd(),
             catalyst: self.program.clone(),
             tofu: PathBuf::new(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::installation::Settings;
 use crate::paths::private_dir;
 use crate::problem::{Code, Result, file};
 use crate::supervisor::{Child, Launcher, Patience, Ready, Role, Spec, Status, Supervisor, ports};
@@ -49,6 +50,8 @@ pub struct Config {
     pub launcher: Launcher,
     /// Where it listens.
     pub ports: Ports,
+    /// Which links its Sovereigns may have.
+    pub settings: Settings,
     /// The program `catalystd`.
     pub catalystd: PathBuf,
     /// The program `catalyst`, which the module `infra/sandbox` calls.
@@ -98,8 +101,11 @@ impl Mothership {
             // Orphans of a killed supervisor still hold our own ports.
             self.supervisor.down().await?;
             let Ports { api, postback } = self.config.ports;
-            ports::check_free(local(api), "another port with `CATALYST_PORT`")?;
-            ports::check_free(local(postback), "another port with `CATALYST_POSTBACK_PORT`")?;
+            ports::check_free(local(api), "another port with `catalyst up --port PORT`")?;
+            ports::check_free(
+                local(postback),
+                "another port with `catalyst up --postback-port PORT`",
+            )?;
         }
         self.supervisor.up(&self.spec()?).await
     }
@@ -175,6 +181,7 @@ impl Mothership {
         let Config {
             dir,
             ports,
+            settings,
             catalyst,
             tofu,
             kustomize,
@@ -202,6 +209,8 @@ impl Mothership {
             ("CATALYST_BIN", text(catalyst)),
             ("CATALYST_HOME", text(home)),
             ("CATALYST_CACHE", text(cache)),
+            ("CATALYST_NETWORK_BASE", settings.network_base.to_string()),
+            ("CATALYST_FIRST_LINK", settings.first_link.to_string()),
             ("CATALYST_GHCR_PULL_CREDENTIALS_FILE", text(pull_credentials)),
             ("HOME", text(dir)),
             ("PATH", path.clone()),

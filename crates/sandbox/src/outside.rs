@@ -252,8 +252,7 @@ impl Outside {
         ];
         for (port, held, name) in settings {
             if held != Some(port) {
-                let setting =
-                    format!("another port with `catalyst sandbox outside up --{name}-port PORT`");
+                let setting = format!("another port with `catalyst up --{name}-port PORT`");
                 ports::check_free(Ports::local(port), &setting)?;
             }
         }

@@ -152,6 +152,11 @@ impl Home {
         &self.0
     }
 
+    /// `settings.json`: what was chosen for this installation.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("settings.json")
+    }
+
     /// `mothership/`: the data of the local catalystd.
     pub fn mothership(&self) -> PathBuf {
         self.0.join("mothership")

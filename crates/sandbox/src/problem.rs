@@ -129,6 +129,7 @@ pub const CODES: &[&Code] = &[&FILE, &NAME, &COMMAND, &NO_CHECKOUT];
 pub fn catalogue() -> Vec<&'static Code> {
     let tables: &[&[&'static Code]] = &[
         CODES,
+        crate::installation::settings::CODES,
         crate::tools::CODES,
         crate::debian::CODES,
         crate::images::CODES,

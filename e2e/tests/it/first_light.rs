@@ -8,6 +8,9 @@ use anyhow::{Context as _, ensure};
 use catalyst_e2e::{Catalyst, Kubectl, condition, enabled, name, snapshot};
 use serde_json::Value;
 
+/// Not the name that `make up` gives, for both may stand at once.
+const SOVEREIGN: &str = "light";
+
 #[test]
 fn a_sovereign_comes_up_is_ready_by_kubectl_and_goes_without_a_trace() {
     if !enabled("first light") {
@@ -25,12 +28,12 @@ fn a_sovereign_comes_up_is_ready_by_kubectl_and_goes_without_a_trace() {
 
 fn story(catalyst: &Catalyst) -> anyhow::Result<()> {
     fact("`catalyst up` ends with a ready Sovereign", || {
-        catalyst.run(&["up"])?;
-        let sovereign = catalyst.sovereign("sov1")?;
+        catalyst.run(&["up", SOVEREIGN])?;
+        let sovereign = catalyst.sovereign(SOVEREIGN)?;
         ensure!(sovereign["status"] == "ready", "{}", sovereign["answer"]);
         Ok(())
     })?;
-    let kubectl = Kubectl::of(catalyst, "sov1")?;
+    let kubectl = Kubectl::of(catalyst, SOVEREIGN)?;
     fact("the node is Ready by kubectl's word", || {
         let nodes = kubectl.list(&["nodes"])?;
         ensure!(nodes.len() == 1 && nodes.iter().all(|node| condition(node, "Ready")), "{nodes:?}");
@@ -39,7 +42,7 @@ fn story(catalyst: &Catalyst) -> anyhow::Result<()> {
     fact("every release is Ready at its current generation", || releases(&kubectl))?;
     fact("every Pod runs or has done its work", || pods(&kubectl))?;
     fact("the API's components are exactly the cluster's releases", || {
-        let told: Vec<_> = strings(&catalyst.sovereign("sov1")?["components"], "name");
+        let told: Vec<_> = strings(&catalyst.sovereign(SOVEREIGN)?["components"], "name");
         let mut real: Vec<_> = kubectl
             .list(&["helmreleases", "-n", "flux-system"])?
             .iter()
@@ -58,8 +61,8 @@ fn story(catalyst: &Catalyst) -> anyhow::Result<()> {
         Ok(())
     })?;
     fact("a second `up` changes nothing and is quick", || {
-        catalyst.run(&["up"])?;
-        ensure!(catalyst.sovereign("sov1")?["status"] == "ready");
+        catalyst.run(&["up", SOVEREIGN])?;
+        ensure!(catalyst.sovereign(SOVEREIGN)?["status"] == "ready");
         Ok(())
     })
 }

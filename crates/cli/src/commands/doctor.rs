@@ -2,7 +2,8 @@
 
 use catalyst_sandbox::debian::Debian;
 use catalyst_sandbox::doctor::{self, Level, Line};
-use catalyst_sandbox::installation::Ports;
+use catalyst_sandbox::installation::{Ports, Settings};
+use catalyst_sandbox::outside;
 use catalyst_sandbox::tools::{Pins, Tools};
 use owo_colors::Style;
 use serde_json::json;
@@ -17,7 +18,9 @@ use crate::output::Output;
 pub(crate) struct Args {}
 
 pub(crate) async fn run(context: &Context<'_>) -> anyhow::Result<()> {
-    let lines = examine(context).await?;
+    let home = &context.roots.home;
+    let ports = outside::Ports::recorded(&home.outside())?;
+    let lines = examine(context, Settings::recorded(home)?, ports).await?;
     let data: Vec<_> = lines.iter().map(value).collect();
     context.output.value(&data, || {
         lines.iter().map(|line| human(line, context.output)).collect::<Vec<_>>().join("\n")
@@ -28,8 +31,12 @@ pub(crate) async fn run(context: &Context<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// Looks at the machine; changes nothing.
-pub(crate) async fn examine(context: &Context<'_>) -> anyhow::Result<Vec<Line>> {
+/// Looks at the machine; changes nothing, and needs nothing that it may find missing.
+pub(crate) async fn examine(
+    context: &Context<'_>,
+    settings: Settings,
+    outside: outside::Ports,
+) -> anyhow::Result<Vec<Line>> {
     let roots = &context.roots;
     let tools = Tools::locate(&roots.cache, Pins::embedded()?).await;
     let build_bytes = tools.map_or(0, |tools| tools.needed_bytes());
@@ -37,9 +44,9 @@ pub(crate) async fn examine(context: &Context<'_>) -> anyhow::Result<Vec<Line>> 
         cache: roots.cache.clone(),
         home: roots.home.clone(),
         path: context.path.clone(),
-        ports: Ports::default().all(),
-        network: [10, 210, 0],
-        link: "sv0".to_owned(),
+        ports: Ports { api: settings.api_port, outside }.all(),
+        network: [10, settings.network_base.saturating_add(settings.first_link), 0],
+        link: format!("sv{}", settings.first_link),
         build_bytes,
         debian: Debian::embedded(&roots.cache)?.tree().ok(),
     };

@@ -34,19 +34,21 @@ pub(crate) async fn login(args: Args, context: &Context<'_>) -> anyhow::Result<(
         }
     };
     let token = one_time_token(link.trim())?;
-    let client = Client::new(&context.global.api, None)?;
+    let api = context.api()?;
+    let client = Client::new(&api, None)?;
     let body = serde_json::json!({ "token": token.expose_secret(), "kind": "bearer" });
     let minted: Minted = client.call(Method::POST, "/api/v1/auth/login", &body).await?;
-    context.sessions.keep(&context.global.api, &SecretString::from(minted.token))?;
-    context.output.say(&format!("signed in to {}", context.global.api));
+    context.sessions.keep(&api, &SecretString::from(minted.token))?;
+    context.output.say(&format!("signed in to {api}"));
     Ok(())
 }
 
 pub(crate) async fn logout(context: &Context<'_>) -> anyhow::Result<()> {
+    let api = context.api()?;
     let told = context.client()?.tell(Method::POST, "/api/v1/auth/logout").await;
-    context.sessions.forget(&context.global.api)?;
+    context.sessions.forget(&api)?;
     told?;
-    context.output.say(&format!("signed out of {}", context.global.api));
+    context.output.say(&format!("signed out of {api}"));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod inner;
-mod outside;
+pub(crate) mod outside;
 mod parts;
 mod show;
 mod step;

@@ -7,7 +7,7 @@ pub(crate) mod progress;
 
 use anyhow::Context as _;
 use catalyst_sandbox::doctor;
-use catalyst_sandbox::installation::{Installation, Ports};
+use catalyst_sandbox::installation::{Installation, Settings};
 use catalyst_sandbox::lifecycle::Record;
 use catalyst_sandbox::mothership::Mothership;
 use catalyst_sandbox::outside;
@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 
 use self::progress::Progress;
 use super::Context;
+use super::sandbox::outside::Up as OutsidePorts;
 use super::sovereign::{create, watch};
 use crate::api::Client;
 use crate::problem::Explained;
@@ -33,10 +34,50 @@ pub(crate) struct Args {
     /// Everything but the Sovereign: create one yourself in the console.
     #[arg(long)]
     without_sovereign: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where this installation stands on this machine. What is not given stays what it was the last
+/// time, so a second installation (another --home) is told once where it has room.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Ports and links")]
+struct Place {
+    /// The port of API and console on 127.0.0.1 [default: 7080].
+    #[arg(long, env = "CATALYST_PORT", value_name = "PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    outside: OutsidePorts,
+    /// The first of the links sv0 to sv15 that Sovereigns of this installation may have
+    /// [default: 0].
+    #[arg(long, env = "CATALYST_FIRST_LINK", value_name = "N")]
+    first_link: Option<u8>,
+    /// The links' addresses: 210 gives sv0 the network 10.210.0.0/24, sv1 10.211.0.0/24
+    /// [default: 210].
+    #[arg(long, env = "CATALYST_NETWORK_BASE", value_name = "N")]
+    network_base: Option<u8>,
+}
+
+impl Place {
+    /// The settings given, the others as they were.
+    fn over(&self, known: Settings) -> Settings {
+        Settings {
+            api_port: self.port.unwrap_or(known.api_port),
+            network_base: self.network_base.unwrap_or(known.network_base),
+            first_link: self.first_link.unwrap_or(known.first_link),
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()> {
-    let installation = installation(context).await?;
+    let home = &context.roots.home;
+    let known = Settings::recorded(home)?;
+    let settings = args.place.over(known);
+    if settings != known {
+        settings.record(home)?;
+    }
+    let ports = args.place.outside.over(outside::Ports::recorded(&home.outside())?);
+    let installation = installation_at(context, settings, ports).await?;
     let mothership = provide(&installation, context).await?;
     let client = Client::new(&mothership.url(), Some(mothership.token()?))?;
     resume_nodes(&installation, context).await?;
@@ -62,12 +103,19 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
 
 /// This installation, from the roots and the program that runs.
 pub(crate) async fn installation(context: &Context<'_>) -> anyhow::Result<Installation> {
+    let home = &context.roots.home;
+    let ports = outside::Ports::recorded(&home.outside())?;
+    installation_at(context, Settings::recorded(home)?, ports).await
+}
+
+async fn installation_at(
+    context: &Context<'_>,
+    settings: Settings,
+    ports: outside::Ports,
+) -> anyhow::Result<Installation> {
     let program = std::env::current_exe().context("find this program")?;
-    let roots = context.roots.clone();
-    // `catalyst sandbox outside up` chooses other ports; everything else follows.
-    let outside = outside::Ports::recorded(&roots.home.outside())?;
-    let ports = Ports { outside, ..Ports::default() };
-    Ok(Installation::open(roots, ports, program, context.path.clone()).await?)
+    let (roots, path) = (context.roots.clone(), context.path.clone());
+    Ok(Installation::open(roots, settings, ports, program, path).await?)
 }
 
 /// Everything a Sovereign is made from and by, running.
@@ -75,7 +123,10 @@ async fn provide(installation: &Installation, context: &Context<'_>) -> anyhow::
     let source = context.checkout()?;
     let running = installation.mothership_to_end()?.status().is_some();
     if !running
-        && let Some(problem) = doctor::first_problem(&super::doctor::examine(context).await?)
+        && let Some(problem) = doctor::first_problem(
+            &super::doctor::examine(context, installation.settings, installation.ports.outside)
+                .await?,
+        )
     {
         return Err(problem.into());
     }

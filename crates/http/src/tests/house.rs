@@ -82,6 +82,7 @@ impl House {
             public_url: "https://console.openova.io/sovereign".to_owned(),
             ghcr_credentials_file: None,
             network_base: 210,
+            first_link: 0,
         };
         let config = ControlConfig {
             deployments_dir: at("deployments"),

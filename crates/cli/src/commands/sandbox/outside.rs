@@ -72,14 +72,20 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
     }
 }
 
+impl Up {
+    /// The ports given, the others as they were.
+    pub(crate) fn over(&self, known: Ports) -> Ports {
+        Ports {
+            postback: self.postback_port.unwrap_or(known.postback),
+            gitea: self.gitea_port.unwrap_or(known.gitea),
+            public: self.public_registry_port.unwrap_or(known.public),
+            private: self.private_registry_port.unwrap_or(known.private),
+        }
+    }
+}
+
 async fn up(args: Up, context: &Context<'_>) -> anyhow::Result<()> {
-    let known = Ports::recorded(&context.roots.home.outside())?;
-    let ports = Ports {
-        postback: args.postback_port.unwrap_or(known.postback),
-        gitea: args.gitea_port.unwrap_or(known.gitea),
-        public: args.public_registry_port.unwrap_or(known.public),
-        private: args.private_registry_port.unwrap_or(known.private),
-    };
+    let ports = args.over(Ports::recorded(&context.roots.home.outside())?);
     let tools = tools(context).await?;
     outside(context, ports, programs(&tools)?)?.up().await?;
     status(context)
