@@ -333,7 +333,7 @@ function playKit(kind, kit, state, frozen, at, answer, phase, leave, enter) {
       answer(`${state.name} is ready`, now);
     },
   );
-  if (kind === "degraded")
+  if (kind === "degraded" || kind === "flaps")
     at(
       last + 6,
       {
@@ -365,6 +365,26 @@ function playKit(kind, kit, state, frozen, at, answer, phase, leave, enter) {
           fix: "See its last lines: `kubectl -n powerdns logs statefulset/powerdns --previous`.",
           code: "CAT-2114",
         });
+      },
+    );
+  if (kind === "flaps")
+    at(
+      last + 120,
+      {
+        phase: "component",
+        component: "powerdns",
+        state: "installed",
+        message: "installed and available",
+        kind: "component-changed",
+      },
+      (now) => {
+        const mine = c("bp-powerdns");
+        Object.assign(mine, { state: "installed", since: now, message: "installed and available" });
+        mine.workloads.ready = 1;
+        Object.assign(mine.workloads.items[0], { ready: 1, message: undefined });
+        state.status = "ready";
+        state.kit.ready += 1;
+        answer(`${state.name} is ready`, now, { cause: "all 5 components are healthy" });
       },
     );
 }

@@ -64,7 +64,9 @@ setInterval(() => {
   }
 }, 100);
 
-const isDone = (run) => run.steps.length === 0 && !["full", "huge"].includes(run.kind);
+// Whose stream never ends: an unfinished run, and a Sovereign that is watched on after it was ready.
+const ENDLESS = ["full", "huge", "flaps"];
+const isDone = (run) => run.steps.length === 0 && !ENDLESS.includes(run.kind);
 
 function seed() {
   const past = (name, kind, seconds, hoursAgo) => {

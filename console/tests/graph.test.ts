@@ -5,6 +5,7 @@ import {
   drawnEdges,
   FOLDED,
   foldShape,
+  neighbour,
   ROOMY,
   shapeKey,
   sizeFor,
@@ -79,6 +80,22 @@ describe("layout", () => {
     expect(sizeFor(kit(sandboxKit), { width: 770, height: 310 })).toBe(ROOMY);
     expect(sizeFor(kit(sandboxKit), { width: 770, height: 130 })).toBe(SNUG);
     expect(sizeFor(kit(fullKit), { width: 770, height: 310 })).toBe(DENSE);
+  });
+
+  test("an arrow key goes to the nearest on that side, and nowhere past the edge", () => {
+    const { boxes } = compute(kit(sandboxKit), ROOMY);
+    const to = (from: string, way: "left" | "right" | "up" | "down") =>
+      neighbour(boxes.values(), boxes.get(`bp-${from}`)!, way)?.name;
+    const column = [...boxes.values()].filter((b) => b.x === boxes.get("bp-gitea")!.x).sort((a, b) => a.y - b.y);
+    expect(column.length).toBe(3);
+    expect(to("reflector", "left")).toBeUndefined();
+    expect(to("reflector", "up")).toBeUndefined();
+    expect(column.map((b) => b.name)).toContain(to("reflector", "right"));
+    expect(neighbour(boxes.values(), column[0]!, "down")).toBe(column[1]);
+    expect(neighbour(boxes.values(), column[2]!, "up")).toBe(column[1]);
+    expect(neighbour(boxes.values(), column[0]!, "up")).toBeUndefined();
+    expect(to("gitea", "right")).toBe("bp-catalyst-platform");
+    expect(to("gitea", "left")).toBe("bp-reflector");
   });
 
   test("finished parts fold into one box that others hang from", () => {

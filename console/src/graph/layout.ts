@@ -39,7 +39,7 @@ export interface Layout {
   order: readonly string[];
 }
 
-export const ROOMY: Size = { width: 184, height: 52, gap: 18, reach: 64 };
+export const ROOMY: Size = { width: 196, height: 52, gap: 18, reach: 64 };
 export const SNUG: Size = { width: 150, height: 40, gap: 8, reach: 34 };
 /** How small the picture may be drawn before it scrolls instead. */
 export const SMALLEST = 0.86;
@@ -79,8 +79,11 @@ export function shapeKey(components: readonly Shape[], size: Size): string {
   return `${size.width}x${size.height}|${parts.join("|")}`;
 }
 
-function bySlot(a: Shape, b: Shape): number {
-  return a.slot.localeCompare(b.slot, "en", { numeric: true }) || a.name.localeCompare(b.name, "en");
+const slots = new Intl.Collator("en", { numeric: true });
+
+/** The order of the kit: by slot, then by name. */
+export function bySlot(a: Pick<Shape, "slot" | "name">, b: Pick<Shape, "slot" | "name">): number {
+  return slots.compare(a.slot, b.slot) || slots.compare(a.name, b.name);
 }
 
 /** The layout of a set of components. The same shape gives the same layout, in whatever order it is told. */
@@ -185,4 +188,27 @@ function curve(points: { x: number; y: number }[]): string {
     path += ` C${mid},${r(a.y)} ${mid},${r(b.y)} ${r(b.x)},${r(b.y)}`;
   }
   return path;
+}
+
+/** The box one step from `from` in a direction: the nearest that lies more that way than to the side. */
+export function neighbour(
+  boxes: Iterable<Box>,
+  from: Box,
+  direction: "left" | "right" | "up" | "down",
+): Box | undefined {
+  const level = direction === "left" || direction === "right";
+  const sign = direction === "left" || direction === "up" ? -1 : 1;
+  let best: Box | undefined;
+  let least = Infinity;
+  for (const box of boxes) {
+    const dx = box.x - from.x;
+    const dy = box.y - from.y;
+    const along = sign * (level ? dx : dy);
+    const aside = Math.abs(level ? dy : dx);
+    // Within a column only the column counts; between columns whatever is nearest.
+    if (along <= 0 || (!level && aside >= box.width)) continue;
+    const far = along + 2 * aside;
+    if (far < least) [best, least] = [box, far];
+  }
+  return best;
 }
