@@ -62,18 +62,6 @@ const states = () =>
     ),
   );
 
-/** How many times longer work takes here than the processor needs for it: 1 on a quiet machine. */
-function crowding() {
-  const began = performance.now();
-  const used = process.cpuUsage();
-  let spent = 0;
-  while (spent < 60) {
-    const { user, system } = process.cpuUsage(used);
-    spent = (user + system) / 1000;
-  }
-  return Math.max(1, (performance.now() - began) / spent);
-}
-
 describe("signing in", () => {
   test("a link without a session leads back to what was wanted", async () => {
     await page.context().clearCookies();
@@ -206,7 +194,13 @@ describe("a run", () => {
     const id = await run("kind=sandbox&name=reload&skip=30");
     await go(`/sovereigns/${id}`);
     await page.waitForSelector(".node.installed");
-    await page.waitForTimeout(1500);
+    const seen = (await api(`${id}/events?after=0`)).events.length;
+    await page.waitForFunction(
+      (n) =>
+        /Events\s+(\d+)/.exec(document.querySelector(".tabs").textContent)[1] >
+        n,
+      seen,
+    );
     await page.reload();
     await page.waitForSelector("text=live");
     const known = await api(`${id}/events?after=0`);
@@ -291,6 +285,52 @@ describe("a run", () => {
     await page.waitForSelector("aside h2:has-text('walk')");
   });
 
+  test("what happens after ready is told as it happens, and nothing jumps", async () => {
+    await fixture.tool("speed?by=0");
+    const id = await run("kind=flaps&name=after&skip=65");
+    await go(`/sovereigns/${id}`);
+    await page.waitForSelector("h1:has-text('after is ready')");
+    await page.waitForSelector(".link.live");
+    await page.waitForSelector(".node");
+    const before = await nodes();
+    await fixture.tool("speed?by=2");
+    await page.waitForSelector("h1:has-text('powerdns no longer answers')");
+    await page.waitForSelector(".node.degraded:has-text('powerdns')");
+    assert.match(
+      await page.textContent("header.answer"),
+      /readiness probe.*degraded/s,
+    );
+    await fixture.tool("speed?by=40");
+    await page.waitForSelector("h1:has-text('after is ready')");
+    await page.waitForSelector(".node.degraded", { state: "detached" });
+    await page.waitForSelector(".link.live");
+    assert.deepEqual(
+      Object.values(await nodes()).map((n) => n.x),
+      Object.values(before).map((n) => n.x),
+    );
+  });
+
+  test("arrow keys walk through the picture, Enter chooses", async () => {
+    const id = await run("kind=sandbox&name=arrows&skip=1000");
+    await go(`/sovereigns/${id}`);
+    await page.waitForSelector(".node");
+    const focused = () =>
+      page.evaluate(() => document.activeElement?.dataset.name);
+    await page.keyboard.press("j");
+    await page.waitForURL("**component=reflector");
+    await page.waitForFunction(
+      () => document.activeElement?.dataset.name === "bp-reflector",
+    );
+    await page.keyboard.press("ArrowRight");
+    assert.match(await focused(), /bp-(gitea|harbor|powerdns)/);
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await focused(), "bp-catalyst-platform");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**component=catalyst-platform");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await focused(), "bp-catalyst-platform");
+  });
+
   test("a kit of 55 fits at 1440 px, and shows all on request", async () => {
     const id = await run("kind=full-failed&name=wide&skip=115&frozen=1");
     await go(`/sovereigns/${id}`);
@@ -333,37 +373,42 @@ describe("weight", () => {
       undefined,
       { timeout: 60_000 },
     );
-    const worst = async (selector) =>
-      page.evaluate(async (sel) => {
-        const long = [];
-        const seen = new PerformanceObserver((l) =>
-          long.push(...l.getEntries().map((e) => Math.round(e.duration))),
+    // The page's own processor time, step by step: a clock would tell what else the machine has to do.
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+    const spent = async () => {
+      const { metrics } = await devtools.send("Performance.getMetrics");
+      return metrics.find((m) => m.name === "TaskDuration").value * 1000;
+    };
+    const costs = async (selector) => {
+      const each = [];
+      for (let i = 0; i < 60; i++) {
+        const before = await spent();
+        await page.evaluate(
+          async ([sel, by]) => {
+            const box = sel
+              ? document.querySelector(sel)
+              : document.scrollingElement;
+            box.scrollTop += by;
+            for (let frame = 0; frame < 2; frame++)
+              await new Promise((r) => requestAnimationFrame(r));
+          },
+          [selector, i % 20 === 19 ? 50_000 : 400],
         );
-        await new Promise((r) => setTimeout(r, 500));
-        seen.observe({ type: "longtask" });
-        const box = sel
-          ? document.querySelector(sel)
-          : document.scrollingElement;
-        for (let i = 0; i < 60; i++) {
-          box.scrollTop += i % 20 === 19 ? 50_000 : 400;
-          await new Promise((r) => requestAnimationFrame(r));
-        }
-        await new Promise((r) => setTimeout(r, 100));
-        seen.disconnect();
-        return Math.max(0, ...long);
-      }, selector);
-    const crowd = [crowding()];
-    const events = await worst(".log");
-    crowd.push(crowding());
+        each.push((await spent()) - before);
+      }
+      return each.sort((a, b) => a - b);
+    };
+    const events = await costs(".log");
     await page.click(".tabs >> text=Components");
     await page.waitForSelector("[role=row]");
-    const components = await worst("");
-    crowd.push(crowding());
-    const bound = 50 * Math.max(...crowd);
-    assert.ok(
-      events <= bound && components <= bound,
-      `longest task: events ${events} ms, components ${components} ms, bound ${Math.round(bound)} ms`,
-    );
+    const components = await costs("");
+    // A screen at a time costs far less than a long task (50 ms); one step in thirty may collect garbage.
+    for (const [what, each] of Object.entries({ events, components })) {
+      const told = `${what}: median ${each[30].toFixed(1)} ms, slowest ${each.at(-1).toFixed(1)} ms`;
+      console.log(told);
+      assert.ok(each[57] <= 50 && each[30] <= 25, told);
+    }
   });
 });
 

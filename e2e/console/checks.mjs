@@ -74,6 +74,30 @@ export async function assertFits(page, where) {
   assert.deepEqual(over, [], where);
 }
 
+/** Waits until a page stands: its first line and its picture are there, and what moved once has come to rest. */
+export async function settled(page, sight = "h1") {
+  await page.waitForSelector("h1");
+  await page.waitForSelector(sight);
+  await page.waitForFunction(() => {
+    const pane = document.querySelector(".pane");
+    return !pane || pane.querySelector(".node") !== null;
+  });
+  await page.evaluate(async () => {
+    await document.fonts.ready;
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const look = () =>
+      `${document.querySelectorAll("*").length} ${document.documentElement.scrollHeight}`;
+    for (let still = 0, before = ""; still < 3; before = look()) {
+      await frame();
+      still = look() === before ? still + 1 : 0;
+    }
+    const finite = document
+      .getAnimations()
+      .filter((a) => a.effect.getComputedTiming().iterations !== Infinity);
+    await Promise.allSettled(finite.map((a) => a.finished));
+  });
+}
+
 /** Starts to note moves of things that should stand still; call the result for what was noted. */
 export async function watchLayout(page) {
   await page.evaluate(() => {

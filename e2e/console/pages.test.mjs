@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { closeBrowser, openBrowser, SLIM, WIDE } from "./browser.mjs";
-import { assertAccessible, assertFits } from "./checks.mjs";
+import { assertAccessible, assertFits, settled } from "./checks.mjs";
 import { startFixture } from "./fixture.mjs";
 
 let fixture;
@@ -16,6 +16,8 @@ before(async () => {
   ids.ready = await run("kind=sandbox&name=ready&skip=1000");
   ids.failed = await run("kind=image-refused&name=failed&skip=1000");
   ids.tofu = await run("kind=tofu-fails&name=tofu&skip=1000");
+  ids.degraded = await run("kind=degraded&name=degraded&skip=1000");
+  ids.silent = await run("kind=no-postback&name=silent&skip=1000");
   ids.full = await run("kind=full-failed&name=full&skip=115&frozen=1");
 });
 after(async () => {
@@ -24,21 +26,30 @@ after(async () => {
 });
 
 const at = (id, rest) => () => `/sovereigns/${ids[id]}/${rest}`;
+/** What it is called, where it is, and what must be seen there. */
 const PAGES = {
-  Sovereigns: () => "/",
-  "New Sovereign": () => "/sovereigns/new",
-  "the infrastructure coming up": at("infra", "overview"),
-  "the kit installing": at("kit", "overview?component=gitea"),
-  "a ready Sovereign": at("ready", "overview"),
-  "a failed component": at("failed", "overview"),
-  "a failed resource": at("tofu", "overview"),
-  "a kit of 55": at("full", "overview"),
-  Components: at("full", "components"),
-  Jobs: at("ready", "jobs"),
-  Events: at("failed", "events"),
-  "an event": at("failed", "events?seq=24"),
-  Access: at("ready", "access"),
-  "a wrong address": () => "/nowhere",
+  Sovereigns: [() => "/", "tbody tr"],
+  "New Sovereign": [() => "/sovereigns/new", "form"],
+  "the infrastructure coming up": [at("infra", "overview"), ".phase ul li"],
+  "the kit installing": [
+    at("kit", "overview?component=gitea"),
+    "aside h2:has-text('gitea')",
+  ],
+  "a ready Sovereign": [at("ready", "overview"), ".word:has-text('ready')"],
+  "a degraded Sovereign": [
+    at("degraded", "overview"),
+    "h1:has-text('no longer answers')",
+  ],
+  "a failed component": [at("failed", "overview"), ".why"],
+  "a failed resource": [at("tofu", "overview"), "aside h2:has-text('node')"],
+  "a node that never reported": [at("silent", "overview"), ".why"],
+  "a kit of 55": [at("full", "overview"), ".word"],
+  Components: [at("full", "components"), ".slim, [role=row] a"],
+  Jobs: [at("ready", "jobs"), ".track .bar"],
+  Events: [at("failed", "events"), ".log .row"],
+  "an event": [at("failed", "events?seq=24"), "aside .full"],
+  Access: [at("ready", "access"), "text=Download kubeconfig"],
+  "a wrong address": [() => "/nowhere", "text=/may be old/"],
 };
 // 1440 × 900 at 200 % zoom.
 const ZOOMED = { width: 720, height: 450 };
@@ -65,11 +76,10 @@ for (const [size, viewport] of Object.entries(SIZES)) {
         await browser.page.waitForSelector("h1:has-text('need you')");
       });
 
-      for (const [name, path] of Object.entries(PAGES)) {
+      for (const [name, [path, sight]] of Object.entries(PAGES)) {
         test(`${name} is accessible and fits`, async () => {
           await browser.page.goto(fixture.base + path());
-          await browser.page.waitForSelector("h1");
-          await browser.page.waitForTimeout(350);
+          await settled(browser.page, sight);
           await assertFits(browser.page, name);
           // Zoom changes room, not colour or structure: there the fit alone is the question.
           if (viewport !== ZOOMED) await assertAccessible(browser.page, name);

@@ -1,6 +1,7 @@
 // Pictures of every page for people to look at: CONSOLE_URL (the fixture server) → shots/*.png.
 import { mkdir } from "node:fs/promises";
 import { closeBrowser, openBrowser, SLIM, WIDE } from "./browser.mjs";
+import { settled } from "./checks.mjs";
 
 const base = process.env.CONSOLE_URL ?? "http://127.0.0.1:7090";
 const only = process.argv[2];
@@ -17,6 +18,7 @@ const ids = {
   failed: await run("kind=image-refused&name=sov5&skip=1000"),
   tofu: await run("kind=tofu-fails&name=sov6&skip=1000"),
   silent: await run("kind=no-postback&name=sov7&skip=1000"),
+  degraded: await run("kind=degraded&name=sov8&skip=1000"),
   full: await run("kind=full-failed&name=full&skip=115&frozen=1"),
 };
 const at = (id, rest = "overview") => `/sovereigns/${ids[id]}/${rest}`;
@@ -33,6 +35,10 @@ const pages = {
   tofu: at("tofu"),
   silent: at("silent"),
   full: at("full"),
+  degraded: at("degraded"),
+  help: at("kit"),
+  stale: at("kit"),
+  nowhere: "/nowhere",
   components: at("failed", "components"),
   "components-full": at("full", "components"),
   jobs: at("ready", "jobs"),
@@ -55,7 +61,14 @@ for (const [size, viewport] of Object.entries({ wide: WIDE, slim: SLIM })) {
           data: { token: "shots" },
         });
       await page.goto(base + path);
-      await page.waitForTimeout(700);
+      await settled(page);
+      if (name === "help") await page.keyboard.press("?");
+      if (name === "stale") {
+        await fetch(`${base}/dev/offline?seconds=5`, { method: "POST" }).catch(
+          () => {},
+        );
+        await page.waitForSelector(".link.away");
+      }
       await page.screenshot({
         path: new URL(
           `shots/${name}-${size}-${colorScheme}.png`,
@@ -64,7 +77,7 @@ for (const [size, viewport] of Object.entries({ wide: WIDE, slim: SLIM })) {
       });
       if (size === "slim") {
         await page.mouse.wheel(0, viewport.height - 60);
-        await page.waitForTimeout(150);
+        await settled(page);
         await page.screenshot({
           path: new URL(
             `shots/${name}-${size}-${colorScheme}-below.png`,
@@ -72,6 +85,7 @@ for (const [size, viewport] of Object.entries({ wide: WIDE, slim: SLIM })) {
           ).pathname,
         });
       }
+      if (name === "stale") await page.waitForSelector(".link.live");
       const over = await page.evaluate(
         () => document.documentElement.scrollWidth - innerWidth,
       );
