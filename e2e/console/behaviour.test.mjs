@@ -119,6 +119,7 @@ describe("Sovereigns", () => {
     await page.waitForURL(`${fixture.base}/`);
     await page.keyboard.press("?");
     await page.waitForSelector("dialog[open]");
+    await assertAccessible(page, "the keyboard");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog[open]", { state: "detached" });
   });
@@ -237,6 +238,7 @@ describe("a run", () => {
     await fixture.tool("offline?seconds=4").catch(() => {});
     await page.waitForSelector("text=server away");
     await page.waitForSelector("text=/shown as of \\d+ s ago/");
+    await assertAccessible(page, "stale");
     await page.waitForSelector(".link.live", { timeout: 45_000 });
     const { events } = await api(`${id}/events?after=0`);
     await page.waitForFunction(
@@ -360,6 +362,24 @@ describe("a run", () => {
 });
 
 describe("weight", () => {
+  test("a first visit costs little: script, requests, processor time", async () => {
+    const id = await run("kind=sandbox&name=first&skip=1000");
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+    await devtools.send("Network.enable");
+    let requests = 0;
+    devtools.on("Network.requestWillBeSent", () => (requests += 1));
+    await go(`/sovereigns/${id}`);
+    await page.waitForSelector(".node");
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    const spent = metrics.find((m) => m.name === "TaskDuration").value * 1000;
+    console.log(
+      `first visit: ${requests} requests, ${spent.toFixed(0)} ms of processor time`,
+    );
+    assert.ok(requests <= 20, `${requests} requests`);
+    assert.ok(spent < 1000, `${spent} ms`);
+  });
+
   test("100,000 events and 1,000 components scroll without a long task", async () => {
     const id = await run("kind=huge&name=huge&skip=1000&events=100000");
     await go(`/sovereigns/${id}/events`);
