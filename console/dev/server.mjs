@@ -265,6 +265,7 @@ function tool(res, url) {
     return;
   }
   if (url.pathname === "/dev/speed") speed = Number(of("by", "1"));
+  if (url.pathname === "/dev/listeners") return json(res, 200, { count: runs.get(of("id", ""))?.listeners.size ?? 0 });
   if (url.pathname === "/dev/run") {
     const skip = Number(of("skip", "0"));
     const run = start(of("kind", "sandbox"), { name: of("name", "sov1") }, { skip, frozen: of("frozen", "") !== "" });

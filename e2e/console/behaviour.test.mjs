@@ -312,6 +312,34 @@ describe("a run", () => {
     );
   });
 
+  test("a tab nobody looks at lets go of its stream, and catches up when seen", async () => {
+    const listeners = async (n) => {
+      while ((await fixture.tool(`listeners?id=${id}`)).count !== n)
+        await new Promise((r) => setTimeout(r, 50));
+    };
+    const show = (state) =>
+      page.evaluate((to) => {
+        Object.defineProperty(document, "visibilityState", {
+          value: to,
+          configurable: true,
+        });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, state);
+    await fixture.tool("speed?by=0");
+    const id = await run("kind=flaps&name=unseen&skip=65");
+    await page.clock.install();
+    await go(`/sovereigns/${id}`);
+    await page.waitForSelector(".link.live");
+    await listeners(1);
+    await show("hidden");
+    await page.clock.fastForward(61_000);
+    await listeners(0);
+    await fixture.tool("speed?by=2");
+    await show("visible");
+    await page.waitForSelector(".node.degraded:has-text('powerdns')");
+    await page.waitForSelector(".link.live");
+  });
+
   test("arrow keys walk through the picture, Enter chooses", async () => {
     const id = await run("kind=sandbox&name=arrows&skip=1000");
     await go(`/sovereigns/${id}`);

@@ -4,8 +4,10 @@
 // until everything the server knows is here; then `live`. A finished stream is `done`; the snapshot is still looked at now and then.
 import { asProblem, getDeployment, getEvents, openStream, Refused } from "../api/client";
 import type { Event, Problem, State } from "../api/types";
+import { hiddenFor, whenSeen } from "../shell/seen";
 import { emptyView, withEvents, withSnapshot, type View } from "./reduce";
 import { SseParser } from "./sse";
+import { isRunning } from "./words";
 
 export type Link = "connecting" | "catching-up" | "live" | "done" | "away";
 
@@ -17,6 +19,9 @@ const QUIET_MS = 1500;
 const SNAPSHOT_EVERY_MS = 400;
 /** How often a finished Sovereign is looked at again. */
 const DONE_POLL_MS = 10_000;
+/** A tab nobody has looked at for this long, of a Sovereign that has come to rest, lets go of its stream: a browser opens
+ * six connections to a server, and each open tab would hold one. */
+const UNSEEN_MS = 60_000;
 /** How many events the first read asks for. */
 const FIRST_EVENTS = 5000;
 
@@ -60,6 +65,7 @@ export class Live {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       try {
+        await whenSeen(this.#stop.signal, () => this.#isNeeded());
         const target = await this.#catchUp();
         failures = 0;
         await this.#follow(target);
@@ -96,7 +102,8 @@ export class Live {
 
   async #follow(target: number) {
     const silence = new AbortController();
-    const signal = AbortSignal.any([this.#stop.signal, silence.signal]);
+    const unseen = hiddenFor(UNSEEN_MS, () => !this.#isNeeded());
+    const signal = AbortSignal.any([this.#stop.signal, silence.signal, unseen.signal]);
     let timer = setTimeout(() => silence.abort(), SILENCE_MS);
     let quiet: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -127,9 +134,14 @@ export class Live {
           return;
         }
       }
+    } catch (error) {
+      if (!unseen.signal.aborted) throw error;
+      this.link = "catching-up";
+      return;
     } finally {
       clearTimeout(timer);
       clearTimeout(quiet);
+      unseen.forget();
     }
     if (!this.#stop.signal.aborted) throw new Error("the stream ended");
   }
@@ -173,6 +185,11 @@ export class Live {
       if (snapshot.seq !== this.view.seq) return;
       this.link = "done";
     }
+  }
+
+  /** Whether events are wanted even while nobody looks: the tab's title tells how a run goes on. */
+  #isNeeded(): boolean {
+    return this.view.state === null || isRunning(this.view.state);
   }
 
   #heard() {
