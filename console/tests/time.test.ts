@@ -75,6 +75,14 @@ describe("estimates", () => {
     expect(estimate([undefined])).toBeUndefined();
   });
 
+  test("what runs longer than it ever did is told so", () => {
+    const e = estimate([40 * S, 31 * S, 52 * S])!;
+    expect(estimateText(e, 60 * S)).toBe("about 40 s, last three: 31–52 s");
+    expect(estimateText(e, 80 * S)).toBe("longer than the last three: 31–52 s");
+    expect(estimateText(estimate([40 * S])!, 80 * S)).toBe("longer than last time: 40 s");
+    expect(estimateText(estimate([40 * S, 40 * S])!, 80 * S)).toBe("longer than the last two: 40 s");
+  });
+
   test("only other, finished runs of the same provider count", () => {
     const run = (id: string, took: number, more = {}) =>
       state({

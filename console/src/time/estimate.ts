@@ -20,14 +20,24 @@ export function estimate(samples: readonly (number | undefined)[]): Estimate | u
   return { about, low: sorted[0]!, high: sorted[sorted.length - 1]!, samples: sorted.length };
 }
 
-/** "about 40 s, last three: 31–52 s" */
-export function estimateText(e: Estimate): string {
-  const about = `about ${elapsed(e.about)}`;
-  if (e.samples === 1) return `${about} last time`;
+/** From when on a thing takes longer than ever seen, beyond what a second more or less means: a fifth over the longest. */
+const overdue = (e: Estimate) => e.high * 1.2 + 1000;
+
+/** "about 40 s, last three: 31–52 s"; once it has run longer than they did: "longer than the last three: 31–52 s" */
+export function estimateText(e: Estimate, ranMs = 0): string {
+  const late = ranMs > overdue(e);
+  const about = late ? "longer than" : `about ${elapsed(e.about)}`;
+  if (e.samples === 1) return late ? `${about} last time: ${elapsed(e.about)}` : `${about} last time`;
   const last = e.samples === 2 ? "last two" : "last three";
+  if (late) return `${about} the ${last}: ${spread(e)}`;
   if (elapsed(e.low) === elapsed(e.high)) return `${about}, as the ${last}`;
-  const under = e.high < 60_000;
-  return `${about}, ${last}: ${under ? `${Math.round(e.low / 1000)}–${Math.round(e.high / 1000)} s` : `${elapsed(e.low)} – ${elapsed(e.high)}`}`;
+  return `${about}, ${last}: ${spread(e)}`;
+}
+
+function spread(e: Estimate): string {
+  if (elapsed(e.low) === elapsed(e.high)) return elapsed(e.high);
+  if (e.high >= 60_000) return `${elapsed(e.low)} – ${elapsed(e.high)}`;
+  return `${Math.round(e.low / 1000)}–${Math.round(e.high / 1000)} s`;
 }
 
 /** Durations of earlier runs, newest run first, for each thing that can be estimated. */
