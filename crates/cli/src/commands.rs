@@ -75,7 +75,7 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         other => other,
     };
     let roots = roots(&global)?;
-    let sessions = Sessions::new(roots.home.root().join("credentials.json"));
+    let sessions = Sessions::new(roots.home.credentials());
     let path = std::env::var_os("PATH").map(|path| path.to_string_lossy().into_owned());
     let path = path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let context = Context { global: &global, output, roots, sessions, path };

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -157,6 +157,11 @@ impl Home {
         self.0.join("settings.json")
     }
 
+    /// `credentials.json`: the tokens a person signed in with.
+    pub fn credentials(&self) -> PathBuf {
+        self.0.join("credentials.json")
+    }
+
     /// `mothership/`: the data of the local catalystd.
     pub fn mothership(&self) -> PathBuf {
         self.0.join("mothership")
@@ -175,6 +180,38 @@ impl Home {
     /// `sovereigns/<name>/`: everything of one Sovereign.
     pub fn sovereign(&self, name: &NodeName) -> PathBuf {
         self.sovereigns().join(name.as_str())
+    }
+
+    /// Removes everything of ours, and the root when nothing else is in it. Any folder can be made
+    /// a root, so what is not ours stays; its names are given back.
+    ///
+    /// # Errors
+    /// CAT-3000 with the path that could not be removed.
+    pub fn purge(&self) -> Result<Vec<String>> {
+        let folders = [self.sovereigns(), self.mothership(), self.outside()];
+        for path in folders.into_iter().chain([self.settings(), self.credentials()]) {
+            let removed = match path.symlink_metadata() {
+                Ok(facts) if facts.is_dir() => std::fs::remove_dir_all(&path),
+                Ok(_) => std::fs::remove_file(&path),
+                Err(error) => Err(error),
+            };
+            match removed {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(problem::file("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        let mut others = Vec::new();
+        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            others.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        others.sort();
+        if others.is_empty() {
+            // An empty root that is a mount point, or in another's folder, may stay.
+            let _ = std::fs::remove_dir(&self.0);
+        }
+        Ok(others)
     }
 }
 
@@ -301,6 +338,34 @@ mod tests {
         assert_eq!(find_checkout(None, &deep).unwrap(), checkout);
         assert_eq!(find_checkout(Some(&checkout), Path::new("/")).unwrap(), checkout);
         assert!(find_checkout(Some(&deep), &checkout).is_err());
+    }
+
+    #[test]
+    fn a_purge_removes_what_is_ours_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::create_dir_all(elsewhere.join("kept")).unwrap();
+        let home = Home::new(dir.path().join("srv"));
+        let fill = || {
+            for folder in [home.sovereigns(), home.mothership()] {
+                std::fs::create_dir_all(folder.join("deep")).unwrap();
+            }
+            std::fs::write(home.settings(), "{}").unwrap();
+            std::fs::write(home.credentials(), "{}").unwrap();
+        };
+        fill();
+        // A folder that was moved to a larger disk: the link goes, the disk is not ours to empty.
+        std::os::unix::fs::symlink(&elsewhere, home.outside()).unwrap();
+        std::fs::write(home.root().join("thesis.txt"), "mine").unwrap();
+        assert_eq!(home.purge().unwrap(), ["thesis.txt"]);
+        assert_eq!(std::fs::read(home.root().join("thesis.txt")).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(home.root()).unwrap().count(), 1);
+        assert!(elsewhere.join("kept").is_dir());
+        std::fs::remove_file(home.root().join("thesis.txt")).unwrap();
+        fill();
+        assert_eq!(home.purge().unwrap(), Vec::<String>::new());
+        assert!(!home.root().exists());
+        assert_eq!(home.purge().unwrap(), Vec::<String>::new());
     }
 
     #[test]

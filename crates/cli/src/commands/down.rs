@@ -1,6 +1,5 @@
 //! `catalyst down`: everything `up` started, in the order that lets each end in peace.
 
-use anyhow::Context as _;
 use catalyst_sandbox::lifecycle::{Data, Record};
 
 use super::Context;
@@ -31,12 +30,11 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
     installation.outside_to_end()?.down().await?;
     say("ended the outside world");
     if args.purge {
-        let home = installation.roots.home.root();
-        match std::fs::remove_dir_all(home) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("remove `{}`", home.display()));
-            }
-            _ => say("removed records, volumes and credentials"),
+        let others = installation.roots.home.purge()?;
+        say("removed records, volumes and credentials");
+        if !others.is_empty() {
+            let home = installation.roots.home.root().display();
+            say(&format!("left what is not ours in {home}: {}", others.join(", ")));
         }
     }
     Ok(())
