@@ -81,3 +81,14 @@ pub(crate) enum Command {
     /// Print a completion script for your shell.
     Completions(commands::completions::Args),
 }
+
+impl Command {
+    /// Whether its exit code tells how something ended that goes on by itself.
+    pub(crate) fn follows(&self) -> bool {
+        match self {
+            Self::Up(_) => true,
+            Self::Sovereign(command) => command.follows(),
+            _ => false,
+        }
+    }
+}

@@ -16,8 +16,9 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let output = output::Output::new(&args.global);
+    let follows = args.command.follows();
     match commands::run(args, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => problem::report(&error, &output),
+        Err(error) => problem::report(&error, follows, &output),
     }
 }

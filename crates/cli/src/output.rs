@@ -8,6 +8,18 @@ use serde::Serialize;
 
 use crate::args::{Format, Global};
 
+/// Whoever read standard output has gone: nothing more can be told, and that is no failure of ours.
+#[derive(Debug)]
+pub(crate) struct OutputClosed;
+
+impl std::fmt::Display for OutputClosed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("nobody reads the output any more")
+    }
+}
+
+impl std::error::Error for OutputClosed {}
+
 /// Where and how a command prints.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
@@ -27,7 +39,31 @@ impl Output {
     /// Prints one line of data.
     pub(crate) fn line(&self, line: &str) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{line}").context("write to standard output")
+        match writeln!(out, "{line}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
+            written => written.context("write to standard output"),
+        }
+    }
+
+    /// One of several values that a command prints while it follows something: one object a line in
+    /// JSON, one document each in YAML.
+    pub(crate) fn item<T: Serialize>(
+        &self,
+        value: &T,
+        human: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table => self.line(&human()),
+            Format::Json => self.line(&serde_json::to_string(value)?),
+            Format::Yaml => {
+                self.line(&format!("---\n{}", serde_saphyr::to_string(value)?.trim_end()))
+            }
+        }
+    }
+
+    /// A value for programs alone: a person was told with [`Output::say`].
+    pub(crate) fn data<T: Serialize>(&self, value: &T) -> anyhow::Result<()> {
+        if self.format == Format::Table { Ok(()) } else { self.value(value, String::new) }
     }
 
     /// Prints a value as one document in the format asked for; `table` gives the human form.

@@ -3,21 +3,28 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use crate::api::ApiProblem;
-use crate::output::Output;
+use crate::args::Format;
+use crate::output::{Output, OutputClosed};
 
 /// A failure the command line itself explains.
 #[derive(Debug)]
 pub(crate) struct Explained {
+    /// `CAT-nnnn`, when the failure is one of the catalogue's.
+    pub(crate) code: Option<String>,
     /// What went wrong, a fragment without a full stop.
     pub(crate) headline: String,
+    /// Why, when the headline does not say it.
+    pub(crate) cause: Option<String>,
     /// What to do; a sentence.
     pub(crate) fix: String,
 }
 
 impl Explained {
     pub(crate) fn new(headline: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { headline: headline.into(), fix: fix.into() }
+        Self { code: None, headline: headline.into(), cause: None, fix: fix.into() }
     }
 }
 
@@ -30,37 +37,49 @@ impl std::fmt::Display for Explained {
 impl std::error::Error for Explained {}
 
 /// What is printed of a failure, whatever it was.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Report {
     code: Option<String>,
-    headline: String,
+    title: String,
     cause: Option<String>,
     fix: Option<String>,
+    #[serde(rename = "exitCode")]
     exit: u8,
 }
 
-/// Exit codes: 1 the thing asked for failed, 2 bad usage (clap), 3 the server refused, 4 the server
-/// is away, 5 this machine lacks something.
+/// Exit codes as `catalyst --help` tells them; 2 is clap's own for bad usage.
 const FAILED: u8 = 1;
 const REFUSED: u8 = 3;
 const AWAY: u8 = 4;
 const MACHINE: u8 = 5;
 
-/// Prints the failure as the last lines and gives the exit code.
-pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
-    if is_broken_pipe(error) {
-        return ExitCode::SUCCESS;
+/// Prints the failure as the last lines and gives the exit code. `follows` says that the command
+/// promised an outcome, which nobody has seen when its reader went away.
+pub(crate) fn report(error: &anyhow::Error, follows: bool, output: &Output) -> ExitCode {
+    if error.downcast_ref::<OutputClosed>().is_some() {
+        return if follows { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
     }
     let report = explain(error);
-    let code = report.code.map(|code| format!("{code} ")).unwrap_or_default();
-    output.failure(&format!("{code}{}", report.headline));
-    if let Some(cause) = report.cause {
-        output.note("cause", &cause);
-    }
-    if let Some(fix) = report.fix {
-        output.note("fix", &fix);
-    }
+    print(&report, output);
     ExitCode::from(report.exit)
+}
+
+fn print(report: &Report, output: &Output) {
+    let document = match output.format {
+        Format::Table => None,
+        Format::Json => serde_json::to_string_pretty(report).ok(),
+        Format::Yaml => serde_saphyr::to_string(report).ok(),
+    };
+    if let Some(document) = document {
+        return output.say(document.trim_end());
+    }
+    let code = report.code.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
+    output.failure(&format!("{code}{}", report.title));
+    for (label, text) in [("cause", &report.cause), ("fix", &report.fix)] {
+        if let Some(text) = text {
+            output.note(label, text);
+        }
+    }
 }
 
 fn explain(error: &anyhow::Error) -> Report {
@@ -68,7 +87,7 @@ fn explain(error: &anyhow::Error) -> Report {
         let exit = if problem.status == 0 { AWAY } else { REFUSED };
         return Report {
             code: problem.code.clone(),
-            headline: problem.title.clone(),
+            title: problem.title.clone(),
             cause: problem.cause.clone(),
             fix: problem.fix.clone(),
             exit,
@@ -77,29 +96,39 @@ fn explain(error: &anyhow::Error) -> Report {
     if let Some(problem) = error.downcast_ref::<catalyst_sandbox::problem::Problem>() {
         return Report {
             code: Some(problem.code().to_string()),
-            headline: problem.title().to_owned(),
+            title: problem.title().to_owned(),
             cause: Some(problem.cause().to_owned()),
             fix: Some(problem.remedy().to_owned()),
             exit: MACHINE,
         };
     }
-    if let Some(explained) = error.downcast_ref::<Explained>() {
-        let fix = (!explained.fix.is_empty()).then(|| explained.fix.clone());
-        let headline = explained.headline.clone();
-        return Report { code: None, headline, cause: None, fix, exit: FAILED };
+    if let Some(Explained { code, headline, cause, fix }) = error.downcast_ref::<Explained>() {
+        let fix = (!fix.is_empty()).then(|| fix.clone());
+        let (code, cause, title) = (code.clone(), cause.clone(), headline.clone());
+        return Report { code, title, cause, fix, exit: FAILED };
     }
     let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
     let cause = (!chain.is_empty()).then(|| chain.join(": "));
-    Report { code: None, headline: error.to_string(), cause, fix: None, exit: FAILED }
+    Report { code: None, title: error.to_string(), cause, fix: None, exit: FAILED }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |cause: &(dyn std::error::Error + 'static)| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+/// Several failures of one command as one: every part is named, each with its own reason.
+pub(crate) fn joined(doing: &str, failures: &[(String, anyhow::Error)], fix: &str) -> Explained {
+    let names: Vec<_> = failures.iter().map(|(part, _)| part.as_str()).collect();
+    let reports: Vec<_> = failures.iter().map(|(_, error)| explain(error)).collect();
+    let reason = |report: &Report| match &report.cause {
+        Some(cause) => format!("{}: {cause}", report.title),
+        None => report.title.clone(),
     };
-    error.chain().any(broken)
+    let causes = names.iter().zip(&reports).map(|(name, one)| format!("{name}: {}", reason(one)));
+    let same = reports.windows(2).all(|pair| pair[0].code == pair[1].code);
+    let first = reports.first().filter(|_| same);
+    Explained {
+        code: first.and_then(|report| report.code.clone()),
+        headline: format!("{doing}: {}", names.join(", ")),
+        cause: Some(causes.collect::<Vec<_>>().join("; ")),
+        fix: first.and_then(|report| report.fix.clone()).unwrap_or_else(|| fix.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_no_failure() {
+    fn a_pipe_that_broke_inside_the_work_is_a_failure_like_any_other() {
         let error = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        assert!(is_broken_pipe(&anyhow::Error::new(error)));
+        let error = anyhow::Error::new(error).context("push the kit");
+        assert!(error.downcast_ref::<OutputClosed>().is_none());
+        assert_eq!(explain(&error).exit, FAILED);
+    }
+
+    #[test]
+    fn several_failures_name_every_part_with_its_reason() {
+        let busy = || catalyst_sandbox::problem::COMMAND.because("`nft` ended with 1").into();
+        let failures = [("sov1".to_owned(), busy()), ("sov2".to_owned(), anyhow::anyhow!("odd"))];
+        let all = joined("could not be ended", &failures, "again");
+        assert_eq!(all.headline, "could not be ended: sov1, sov2");
+        assert_eq!(all.cause.unwrap(), "sov1: a command failed: `nft` ended with 1; sov2: odd");
+        assert_eq!((all.code, all.fix.as_str()), (None, "again"));
+        let one = joined("could not be ended", &failures[..1], "again");
+        assert_eq!(one.code.as_deref(), Some("CAT-3002"));
     }
 }

@@ -98,6 +98,24 @@ impl Installation {
         Ok(Self { roots, settings, ports, tools, debian, program, path })
     }
 
+    /// As [`Installation::open`], to look at things and to end them: Go is not asked, so no tool is
+    /// known, and none is needed for that.
+    ///
+    /// # Errors
+    /// CAT-3104 and CAT-3113 for broken pins.
+    pub fn open_to_end(
+        roots: Roots,
+        settings: Settings,
+        outside: outside::Ports,
+        program: PathBuf,
+        path: String,
+    ) -> Result<Self> {
+        let tools = Tools::at(&roots.cache, Pins::embedded()?, "");
+        let debian = Debian::embedded(&roots.cache)?;
+        let ports = Ports { api: settings.api_port, outside };
+        Ok(Self { roots, settings, ports, tools, debian, program, path })
+    }
+
     /// The outside of this installation.
     ///
     /// # Errors

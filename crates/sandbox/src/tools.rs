@@ -13,7 +13,7 @@ mod room;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::paths::Cache;
+use crate::paths::{Cache, write_public};
 use crate::problem::{Code, Result};
 use crate::process::Invocation;
 
@@ -72,6 +72,7 @@ pub const CODES: &[&Code] =
 #[derive(Debug, Clone)]
 pub struct Tools {
     cache: Cache,
+    go_version: String,
     entries: Vec<Entry>,
 }
 
@@ -94,12 +95,13 @@ impl Entry {
 }
 
 impl Tools {
-    /// Computes every pin's key; touches nothing.
+    /// Computes every pin's key; touches nothing. Go is needed to build, not to find what it built:
+    /// where `go` does not answer, the version that built this cache counts.
     ///
     /// # Errors
-    /// CAT-3100 when Go is not installed.
+    /// CAT-3100 when Go is not installed and never built anything here.
     pub async fn locate(cache: &Cache, pins: Pins) -> Result<Self> {
-        Ok(Self::at(cache, pins, &go_version().await?))
+        Ok(Self::at(cache, pins, &known(cache, go_version().await)?))
     }
 
     /// As [`Tools::locate`], for a stated Go version such as `go1.26.8`.
@@ -109,7 +111,8 @@ impl Tools {
             let dir = cache.tool(&pin.name, &key);
             Entry { pin, key, dir }
         };
-        Self { cache: cache.clone(), entries: pins.into_iter().map(entry).collect() }
+        let entries = pins.into_iter().map(entry).collect();
+        Self { cache: cache.clone(), go_version: go_version.to_owned(), entries }
     }
 
     /// Every tool, in the order of building.
@@ -136,7 +139,12 @@ impl Tools {
     /// # Errors
     /// CAT-3101, CAT-3102, CAT-3105, CAT-3106.
     pub async fn ensure(&self, report: &(dyn Fn(Progress) + Send + Sync)) -> Result<()> {
-        build::ensure(&self.cache, &self.entries, report).await
+        build::ensure(&self.cache, &self.entries, report).await?;
+        let path = version_file(&self.cache);
+        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == self.go_version) {
+            return Ok(());
+        }
+        write_public(&path, format!("{}\n", self.go_version).as_bytes())
     }
 
     /// The path of a program by its own name, such as `kubelet` or `tofu`.
@@ -197,6 +205,17 @@ impl Tools {
     }
 }
 
+/// Where the Go version is kept that built what is in the cache.
+fn version_file(cache: &Cache) -> PathBuf {
+    cache.tools().join("go-version")
+}
+
+/// What Go answered, else what it answered when the cache was filled.
+fn known(cache: &Cache, asked: Result<String>) -> Result<String> {
+    let recorded = || std::fs::read_to_string(version_file(cache)).ok();
+    asked.or_else(|missing| recorded().map(|text| text.trim().to_owned()).ok_or(missing))
+}
+
 /// This machine's Go version, such as `go1.26.8`.
 ///
 /// # Errors
@@ -225,5 +244,20 @@ mod tests {
         assert_eq!(tools.bin("kubelet").unwrap(), kubelet.join("bin/kubelet"));
         assert_eq!(tools.missing().len(), 11);
         assert_eq!(tools.bin("docker").unwrap_err().code(), &NOT_BUILT);
+    }
+    #[tokio::test]
+    async fn what_was_built_is_found_after_go_has_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path());
+        let away = || Err(GO_MISSING.because("no such file"));
+        assert_eq!(known(&cache, away()).unwrap_err().code(), &GO_MISSING);
+        let tools = Tools::at(&cache, Pins::embedded().unwrap(), "go1.26.8");
+        for entry in tools.entries() {
+            std::fs::create_dir_all(&entry.dir).unwrap();
+            std::fs::write(entry.dir.join("complete"), "").unwrap();
+        }
+        tools.ensure(&|_| {}).await.unwrap();
+        assert_eq!(known(&cache, away()).unwrap(), "go1.26.8");
+        assert_eq!(known(&cache, Ok("go1.27.0".into())).unwrap(), "go1.27.0");
     }
 }

@@ -11,9 +11,10 @@ mod up;
 use catalyst_sandbox::lifecycle::Data;
 use catalyst_sandbox::paths::NodeName;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::Context;
-use super::up::installation;
+use super::up::installation_to_end;
 
 /// Real Sovereigns on this machine, and the world they see.
 #[derive(Debug, Subcommand)]
@@ -73,21 +74,24 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         Command::Up(up) => up.run(context).await,
         Command::Down { name, purge } => {
             let data = if purge { Data::Purge } else { Data::Keep };
-            let installation = installation(context).await?;
+            let installation = installation_to_end(context)?;
+            let known = installation.machine_to_end().is_there(&name)?;
+            // Also when nothing seems to be there: `tofu destroy` asks whatever was made.
             installation.end(&name, data).await?;
-            context.output.say(&format!("ended {name}"));
-            Ok(())
+            let text = if known { format!("ended {name}") } else { absent(&name) };
+            context.output.say(&text);
+            context.output.data(&json!({ "name": name.as_str(), "found": known, "purged": purge }))
         }
         Command::Status { name } => {
-            let machine = installation(context).await?.machine_to_end();
+            let machine = installation_to_end(context)?.machine_to_end();
             show::status(&machine, name.as_ref(), context.output)
         }
         Command::Kubeconfig { name } => {
-            let kubeconfig = installation(context).await?.machine_to_end().kubeconfig(&name)?;
+            let kubeconfig = installation_to_end(context)?.machine_to_end().kubeconfig(&name)?;
             context.output.line(String::from_utf8_lossy(&kubeconfig).trim_end())
         }
         Command::Logs { name, daemon, tail } => {
-            let machine = installation(context).await?.machine_to_end();
+            let machine = installation_to_end(context)?.machine_to_end();
             show::logs(&machine, &name, daemon.as_deref(), tail, context.output)
         }
         Command::Step(step) => step.run(context).await,
@@ -96,6 +100,10 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         Command::Daemon(command) => daemon::run(command),
         Command::Inner(inner) => inner.run().await,
     }
+}
+
+fn absent(name: &NodeName) -> String {
+    format!("there is nothing of a Sovereign called {name} on this machine: nothing was ended")
 }
 
 fn name(text: &str) -> Result<NodeName, String> {

@@ -35,6 +35,17 @@ pub(crate) enum Command {
     Kubeconfig(kubeconfig::Args),
 }
 
+impl Command {
+    /// Whether its exit code tells how a Sovereign's provisioning ended.
+    pub(crate) fn follows(&self) -> bool {
+        match self {
+            Self::Create(args) => !args.detach,
+            Self::Watch { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Result<()> {
     match command {
         Command::Create(args) => create::run(args, context).await,

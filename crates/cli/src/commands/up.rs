@@ -108,6 +108,16 @@ pub(crate) async fn installation(context: &Context<'_>) -> anyhow::Result<Instal
     installation_at(context, Settings::recorded(home)?, ports).await
 }
 
+/// The same to look at it and to end it: that works without Go, and whatever became of the records.
+pub(crate) fn installation_to_end(context: &Context<'_>) -> anyhow::Result<Installation> {
+    let program = std::env::current_exe().context("find this program")?;
+    let (roots, path) = (context.roots.clone(), context.path.clone());
+    // Ports say where things listen; what runs is known by its folder and its control group.
+    let settings = Settings::recorded(&roots.home).unwrap_or_default();
+    let ports = outside::Ports::recorded(&roots.home.outside()).unwrap_or_default();
+    Ok(Installation::open_to_end(roots, settings, ports, program, path)?)
+}
+
 async fn installation_at(
     context: &Context<'_>,
     settings: Settings,

@@ -83,6 +83,16 @@ impl Machine {
         })
     }
 
+    /// Whether there is anything of this Sovereign: its folder, its namespace or a process.
+    ///
+    /// # Errors
+    /// CAT-3210 when no control groups are mounted.
+    pub fn is_there(&self, name: &NodeName) -> Result<bool> {
+        let folder = self.roots.home.sovereign(name);
+        let running = || Ok(!group_of(name)?.processes().is_empty());
+        if folder.exists() || Netns::of(name).exists() { Ok(true) } else { running() }
+    }
+
     /// Looks at every Sovereign recorded on this machine.
     ///
     /// # Errors

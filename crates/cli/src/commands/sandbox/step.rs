@@ -10,7 +10,7 @@ use catalyst_sandbox::paths::NodeName;
 use serde::Deserialize;
 
 use super::super::Context;
-use super::super::up::installation;
+use super::super::up::{installation, installation_to_end};
 
 /// What `step` takes.
 #[derive(Debug, clap::Args)]
@@ -70,23 +70,23 @@ impl Step {
         }
         let index = self.index.or(values.sandbox_index);
         let wish = values.wish(self.name, index)?;
-        let installation = installation(context).await?;
+        let to_end = || installation_to_end(context);
         let text = match self.step {
             Which::Host => {
-                let record = installation.machine_to_end().host(&wish).await?;
+                let record = to_end()?.machine_to_end().host(&wish).await?;
                 format!("recorded {} with link {}", record.name, record.index)
             }
             Which::Link => {
-                let link = installation.link(&wish.name).await?;
+                let link = installation(context).await?.link(&wish.name).await?;
                 format!("link {} at {}", link.interface(), link.host_ip())
             }
             Which::Node => {
-                let machine = installation.machine().await?;
+                let machine = installation(context).await?.machine().await?;
                 let spec = machine.node(&wish.name, &wish.boot).await?;
                 format!("node {} at {}", spec.name, spec.node_ip)
             }
             Which::ControlPlane => {
-                installation.machine_to_end().control_plane(&wish.name).await?;
+                to_end()?.machine_to_end().control_plane(&wish.name).await?;
                 "the API server is ready".to_owned()
             }
         };

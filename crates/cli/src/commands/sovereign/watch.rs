@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::api::wire::{Event, Sovereign};
 use crate::api::{Client, Frame};
 use crate::args::Format;
-use crate::output::Output;
+use crate::output::{Output, OutputClosed};
 use crate::problem::Explained;
 use crate::tree;
 
@@ -21,7 +21,14 @@ const TICK: Duration = Duration::from_millis(500);
 /// Follows until ready (success) or any other end (failure with the cause).
 pub(crate) async fn run(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
     let mut view = View::new(output);
-    let sovereign = follow(client, id, &mut view).await?;
+    let sovereign = match follow(client, id, &mut view).await {
+        // Nobody listens any more; what is left to tell is the exit code.
+        Err(error) if error.is::<OutputClosed>() => {
+            let ready = client.sovereign(id).await.is_ok_and(|now| now.status == "ready");
+            return if ready { Ok(()) } else { Err(error) };
+        }
+        outcome => outcome?,
+    };
     view.close(&sovereign);
     if sovereign.status == "ready" {
         return Ok(());
@@ -40,6 +47,7 @@ async fn follow(client: &Client, id: &str, view: &mut View<'_>) -> anyhow::Resul
         match follow_once(client, id, &mut seen, view).await {
             Ok(Some(sovereign)) => return Ok(sovereign),
             Ok(None) => away = None,
+            Err(error) if error.is::<OutputClosed>() => return Err(error),
             Err(error) => {
                 let refused = error
                     .downcast_ref::<crate::api::ApiProblem>()
@@ -116,11 +124,7 @@ impl<'a> View<'a> {
     }
 
     fn event(&self, event: &Event) -> anyhow::Result<()> {
-        match self.output.format {
-            Format::Json | Format::Yaml => self.output.line(&serde_json::to_string(event)?),
-            Format::Table if self.bar.is_none() => self.output.line(&plain(event)),
-            Format::Table => Ok(()),
-        }
+        if self.bar.is_some() { Ok(()) } else { self.output.item(event, || plain(event)) }
     }
 
     fn draw(&self) {

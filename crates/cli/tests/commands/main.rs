@@ -1,0 +1,6 @@
+//! The program itself, as a person or a script runs it, against folders and a server of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod ending;
+mod program;
