@@ -146,7 +146,7 @@ impl Job {
 impl Work {
     async fn prepare(&mut self) -> Result<(), Trouble> {
         tofu::check_program(&self.settings.tofu_bin)?;
-        process::wait_for_earlier(&self.dir, self.tofu.deadline).await?;
+        self.tofu.settle().await?;
         workdir::lay_out(&self.deployment, &self.settings, &self.dir).await
     }
 
@@ -171,7 +171,7 @@ impl Work {
     }
 
     async fn apply(&mut self) -> Result<(), Trouble> {
-        process::wait_for_earlier(&self.dir, self.tofu.deadline).await?;
+        self.tofu.settle().await?;
         // A state of 0 bytes is what is left of an apply that was killed: claim the machine again
         // first, so that the clean-up is in the state before anything else is made.
         if workdir::state_is_lost(&self.dir).await {

@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -11,13 +12,16 @@ use tokio::time::Instant;
 
 use super::{
     lines::{self, Line},
-    process::{Program, Started, Tail},
+    process::{self, Program, Started, Tail},
     workdir,
 };
 use crate::owner::Handle;
 
 /// How often the output is looked at while the program runs.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long processes of a run may outlive it before they are made to end.
+const OUTLIVE: Duration = Duration::from_secs(30);
 
 /// Lines of error output that are kept for the failure's text.
 const LAST_LINES: usize = 20;
@@ -104,19 +108,30 @@ pub(crate) fn check_program(path: &Path) -> Result<(), Trouble> {
 }
 
 impl Tofu {
-    /// Runs `tofu` to its end, recording its lines as they come.
+    /// Runs `tofu` to its end, and everything it started, recording its lines as they come.
     pub(crate) async fn run(&self, name: &str, args: &[&str]) -> Result<Ended, Trouble> {
         let program = self.program(name, args);
-        let mut started = program.start().map_err(not_started)?;
+        let mut started = self.start(&program).await?;
         let mut ended = Ended::default();
-        let followed = self.follow(&program, &mut started, &mut ended).await;
+        let mut out = Tail::open(&program.out_path()).await.map_err(not_read)?;
+        let followed = self.follow(&program, &mut started, &mut out, &mut ended).await;
         workdir::close_files(&self.dir).await;
-        let success = followed?;
-        started.ended();
-        ended.success = success;
+        let status = followed?;
+        let forced = started.finish(OUTLIVE).await?;
+        // What a child of it said after its end counts as well.
+        let mut lines = out.look(true).await.map_err(not_read)?;
+        if forced {
+            let seconds = OUTLIVE.as_secs();
+            lines.push(format!("what `tofu {name}` left running was ended after {seconds} s"));
+        }
+        self.record(lines, &mut ended).await?;
+        (ended.code, ended.success) = (status.to_string(), status.success());
         let mut errors = Tail::open(&program.err_path()).await.map_err(not_read)?;
         for line in errors.look(true).await.map_err(not_read)? {
             ended.remember(line);
+        }
+        if process::never_ran(status) {
+            return Err(Problem::TOFU_NOT_STARTED.with(ended.last.join("\n")));
         }
         Ok(ended)
     }
@@ -124,22 +139,42 @@ impl Tofu {
     /// Runs `tofu` to its end and returns what it printed.
     pub(crate) async fn capture(&self, name: &str, args: &[&str]) -> Result<String, Trouble> {
         let program = self.program(name, args);
-        let mut started = program.start().map_err(not_started)?;
+        let mut started = self.start(&program).await?;
         let waited = tokio::time::timeout(self.deadline, started.child.wait()).await;
         let Ok(status) = waited else {
-            started.end().await;
+            started.end().await?;
             return Err(self.too_long(name));
         };
-        started.ended();
+        started.finish(OUTLIVE).await?;
         let text = std::fs::read_to_string(program.out_path()).map_err(not_read)?;
-        if status.map_err(not_read)?.success() {
-            Ok(text)
-        } else {
-            let why = std::fs::read_to_string(program.err_path()).unwrap_or_default();
-            let last: Vec<&str> = why.lines().rev().take(LAST_LINES).collect();
-            let last: Vec<&str> = last.into_iter().rev().collect();
-            Err(Problem::TOFU_OUTPUT_INVALID.with(last.join("\n")))
+        let status = status.map_err(not_read)?;
+        if status.success() {
+            return Ok(text);
         }
+        let why = std::fs::read_to_string(program.err_path()).unwrap_or_default();
+        let last: Vec<&str> = why.lines().rev().take(LAST_LINES).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        let problem = match process::never_ran(status) {
+            true => &Problem::TOFU_NOT_STARTED,
+            false => &Problem::TOFU_OUTPUT_INVALID,
+        };
+        Err(problem.with(last.join("\n")))
+    }
+
+    /// Starts a program once nothing of an earlier one is left in the folder.
+    async fn start(&self, program: &Program<'_>) -> Result<Started, Trouble> {
+        self.settle().await?;
+        program.start().await.map_err(not_started)
+    }
+
+    /// Waits until nothing of an earlier run is left, and says so if there is something.
+    pub(crate) async fn settle(&self) -> Result<(), Trouble> {
+        if process::something_runs(&self.dir)? {
+            let message = "an earlier run has not ended: waiting for it".to_owned();
+            let event = DeploymentEvent::ToolLine { level: Level::Warn, message };
+            self.handle.record(vec![event]).await.map_err(|e| e.trouble().clone())?;
+        }
+        process::settle_earlier(&self.dir, self.deadline).await
     }
 
     fn program<'a>(&'a self, name: &'a str, args: &'a [&'a str]) -> Program<'a> {
@@ -150,28 +185,26 @@ impl Tofu {
         &self,
         program: &Program<'_>,
         started: &mut Started,
+        out: &mut Tail,
         ended: &mut Ended,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<ExitStatus, Trouble> {
         let until = Instant::now() + self.deadline;
-        let mut tail = Tail::open(&program.out_path()).await.map_err(not_read)?;
         loop {
             let status = tokio::select! {
                 status = started.child.wait() => Some(status.map_err(not_read)?),
                 () = tokio::time::sleep(LOOK_EVERY) => None,
             };
-            // After the end the output is read once more, to the very last byte.
-            let lines = tail.look(status.is_some()).await.map_err(not_read)?;
-            self.record(lines, ended).await?;
-            if let Some(status) = status {
-                ended.code = status.to_string();
-                return Ok(status.success());
+            let late = status.is_none() && Instant::now() >= until;
+            if late {
+                started.end().await?;
             }
-            if Instant::now() >= until {
-                started.end().await;
-                let lines = tail.look(true).await.map_err(not_read)?;
-                self.record(lines, ended).await?;
-                started.ended();
-                return Err(self.too_long(program.name));
+            // After the end the output is read once more, to the very last byte.
+            let lines = out.look(status.is_some() || late).await.map_err(not_read)?;
+            self.record(lines, ended).await?;
+            match status {
+                Some(status) => return Ok(status),
+                None if late => return Err(self.too_long(program.name)),
+                None => {}
             }
         }
     }
@@ -210,8 +243,8 @@ impl Tofu {
 
 fn not_started(e: io::Error) -> Trouble {
     match e.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Problem::TOFU_MISSING.plain(),
-        kind => Problem::WORKDIR_UNWRITABLE.with(kind.to_string()),
+        io::ErrorKind::StorageFull => Problem::STORE_FULL.plain(),
+        kind => Problem::TOFU_NOT_STARTED.with(kind.to_string()),
     }
 }
 

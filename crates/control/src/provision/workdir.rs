@@ -183,20 +183,31 @@ pub(crate) async fn remove(dir: &Path, name: &str) -> Result<(), Trouble> {
     .await
 }
 
+/// Makes a folder and the parents it lacks, each with a name that survives a crash.
 fn private_dir(dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    fs::set_permissions(dir, Permissions::from_mode(0o700))
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    missing.iter().filter_map(|made| made.parent()).try_for_each(|parent| match parent {
+        here if here.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        parent => sync_dir(parent),
+    })
 }
 
-/// Replaces a file as a whole; only we can read it.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file as a whole, durable when this is done; only we can read it.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
     let mut options = OpenOptions::new();
     let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)
+    fs::rename(&temporary, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
 }
 
 async fn aside<T: Send + 'static>(

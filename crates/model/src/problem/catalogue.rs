@@ -286,6 +286,10 @@ problems! {
         "An earlier OpenTofu run has not ended"
         "Processes of a run that was cut off still hold the deployment's folder."
         "Wait until they end, or end them, then try again.";
+    2009 TOFU_NOT_STARTED Failed "tofu-not-started"
+        "OpenTofu could not be started"
+        "The program is there and the system does not run it, or the folder has no room for its output."
+        "Run `catalyst doctor`; a program of another machine or with a missing interpreter is built anew by `make up`.";
 
     2100 CLUSTER_UNREACHABLE Failed "cluster-unreachable"
         "The cluster does not answer"
