@@ -293,7 +293,10 @@ fn write_renamed(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&partial, path)
+        std::fs::rename(&partial, path)?;
+        // The new name is on the disk only once its folder is.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(|error| {
         let _ = std::fs::remove_file(&partial);

@@ -9,10 +9,14 @@ use std::{
 
 use crate::Error;
 
-/// Makes `path` and its parents as folders only we can read.
+/// Makes `path` and its parents as folders only we can read, with names that survive a crash.
 pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
     let failed = |source| Error::Folder { path: path.to_owned(), source };
+    let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    for made in missing {
+        sync_dir_of(made).map_err(failed)?;
+    }
     let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
