@@ -149,6 +149,8 @@ impl Owner {
 
     /// Runs until told to stop.
     pub(crate) async fn run(mut self) {
+        // Should the last process have ended between the record and the removal.
+        self.forget_bearer().await;
         loop {
             self.align();
             let wake_at = self.wake_at();

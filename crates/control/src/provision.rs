@@ -7,7 +7,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use catalyst_model::{
-    Deployment, DeploymentEvent, Failure, Problem, Progress, ProvisionStep, ResourceState, Trouble,
+    Deployment, DeploymentEvent, Failure, KubeconfigState, Problem, Progress, ProvisionStep,
+    ResourceState, Trouble,
 };
 use catalyst_workflow::{Entry, Log, Outcome, Position, Step, StepFuture, Workflow, run};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ mod tofu;
 pub(crate) mod workdir;
 
 use tofu::{Ended, Tofu};
+use workdir::StateFile;
 
 pub(crate) use tofu::check_program;
 
@@ -156,6 +158,12 @@ impl Work {
     }
 
     async fn host(&mut self) -> Result<(), Trouble> {
+        self.mend_state().await?;
+        self.claim().await
+    }
+
+    /// Makes the resource that carries the clean-up, before any other.
+    async fn claim(&self) -> Result<(), Trouble> {
         let target = format!("-target={HOST}");
         let args =
             ["apply", "-json", "-input=false", "-auto-approve", "-lock-timeout=60s", &target];
@@ -163,18 +171,54 @@ impl Work {
         ended.or_problem(&Problem::TOFU_APPLY_FAILED)
     }
 
+    /// Puts a state that an apply left empty or torn, because it was killed, out of the way. What
+    /// that apply made is in no state any more: the module's own clean-up takes it away by the
+    /// deployment's name, unless the node has reported in, in which case the steps find it as it is.
+    async fn mend_state(&self) -> Result<(), Trouble> {
+        let StateFile::Torn(how) = workdir::state_file(&self.dir).await else { return Ok(()) };
+        let reported_in =
+            matches!(self.handle.deployment().kubeconfig, KubeconfigState::Stored { .. });
+        let then = match reported_in {
+            true => "what stands is taken over as it is",
+            false => "what a killed run left is taken away first",
+        };
+        self.tofu.warn(&format!("the state of the infrastructure is torn ({how}): {then}")).await?;
+        workdir::set_state_aside(&self.dir).await?;
+        if !reported_in {
+            self.sweep().await?;
+        }
+        workdir::remove(&self.dir, "tfplan").await?;
+        // Last, so that a crash on the way begins here again.
+        workdir::state_is_mended(&self.dir).await
+    }
+
+    /// Takes everything of this deployment away without a state that knows of it: the resource
+    /// with the clean-up is made anew and destroyed.
+    async fn sweep(&self) -> Result<(), Trouble> {
+        self.claim().await?;
+        let target = format!("-target={HOST}");
+        let args =
+            ["destroy", "-json", "-input=false", "-auto-approve", "-lock-timeout=60s", &target];
+        let ended = self.tofu.run("sweep", &args).await?;
+        ended.or_problem(&Problem::TOFU_SWEEP_FAILED)
+    }
+
     async fn plan(&mut self) -> Result<(), Trouble> {
         let args = ["plan", "-json", "-input=false", "-lock-timeout=60s", "-out=tfplan.new"];
         let ended = self.tofu.run("plan", &args).await?;
         ended.or_problem(&Problem::TOFU_PLAN_FAILED)?;
+        // After a failure somebody asked to try again, and what is broken has to be replaced.
+        if self.handle.deployment().infrastructure.attempt <= 1 {
+            ended.undoes_nothing()?;
+        }
         workdir::rename(&self.dir, "tfplan.new", "tfplan").await
     }
 
     async fn apply(&mut self) -> Result<(), Trouble> {
         self.tofu.settle().await?;
-        // A state of 0 bytes is what is left of an apply that was killed: claim the machine again
-        // first, so that the clean-up is in the state before anything else is made.
-        if workdir::state_is_lost(&self.dir).await {
+        // Without a whole state the machine is claimed again first, so that the clean-up is in
+        // the state before anything else is made.
+        if !matches!(workdir::state_file(&self.dir).await, StateFile::Whole) {
             self.host().await?;
             workdir::remove(&self.dir, "tfplan").await?;
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Owner;
-use crate::{Error, kubeconfig, secret};
+use crate::{Error, Provisioning, kubeconfig, provision::workdir, secret};
 
 impl Owner {
     pub(super) async fn take_post(
@@ -44,7 +44,23 @@ impl Owner {
             .map_err(|e| broken(Problem::KUBECONFIG_WRITE_FAILED.plain(), e))?;
         self.record(vec![DeploymentEvent::KubeconfigStored { sha256, size_bytes }]).await?;
         tracing::info!(%id, size_bytes, "kubeconfig stored");
+        self.forget_bearer().await;
         Ok(())
+    }
+
+    /// Removes the bearer's file once the bearer is used up; harmless when that was done before.
+    pub(super) async fn forget_bearer(&self) {
+        let id = {
+            let state = self.state.borrow();
+            match state.kubeconfig {
+                KubeconfigState::Stored { .. } => state.id.clone(),
+                KubeconfigState::Awaited | KubeconfigState::TimedOut { .. } => return,
+            }
+        };
+        let Provisioning::Enabled(settings) = &self.around.provisioning else { return };
+        if let Err(trouble) = workdir::forget_bearer(&settings.tofu_dir, &id).await {
+            tracing::warn!(%id, %trouble, "the file of a used bearer is still there");
+        }
     }
 
     fn check_bearer(&self, bearer: Option<SecretString>) -> Result<(), Trouble> {

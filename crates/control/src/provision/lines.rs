@@ -20,6 +20,13 @@ pub(crate) enum Line {
         /// What was said about it.
         message: Option<String>,
     },
+    /// The plan takes away something that stands.
+    Undoing {
+        /// The resource's address.
+        address: String,
+        /// Whether something is made in its place.
+        replaced: bool,
+    },
     /// A warning or an error.
     Diagnostic {
         /// How loud.
@@ -102,9 +109,11 @@ impl Raw {
         let kind = self.kind.unwrap_or_default();
         if let (Some(change), "planned_change") = (&self.change, kind.as_str()) {
             return match change.action.as_str() {
-                "create" | "update" | "replace" => {
-                    resource(&change.resource, ResourceState::Planned, None)
-                }
+                "create" | "update" => resource(&change.resource, ResourceState::Planned, None),
+                "replace" | "delete" => Line::Undoing {
+                    address: change.resource.addr.clone(),
+                    replaced: change.action == "replace",
+                },
                 _ => Line::Quiet,
             };
         }
@@ -160,6 +169,11 @@ pub(crate) fn essence(detail: &str) -> String {
     lines[from..].join("\n")
 }
 
+/// What becomes of a resource that stands, in words.
+pub(crate) fn undoing_words(replaced: bool) -> &'static str {
+    if replaced { "to be replaced" } else { "to be removed" }
+}
+
 impl Line {
     /// The event that records this line, if it is worth one. `Quiet` lines and states that are
     /// known already are not.
@@ -168,6 +182,11 @@ impl Line {
             Line::Resource { address, state, message } => {
                 Some(DeploymentEvent::ResourceChanged { address, state, message })
             }
+            Line::Undoing { address, replaced } => Some(DeploymentEvent::ResourceChanged {
+                address,
+                state: ResourceState::Planned,
+                message: Some(undoing_words(replaced).to_owned()),
+            }),
             Line::Diagnostic { level, summary, detail, address } => {
                 let about = address.map(|a| format!("{a}: ")).unwrap_or_default();
                 let rest = essence(&detail);
@@ -230,6 +249,22 @@ mod tests {
             &format!(r#"{{"type":"planned_change","change":{{{r},"action":"noop"}}}}"#),
             Line::Quiet,
         );
+    }
+
+    #[test]
+    fn a_plan_that_replaces_or_removes_says_so() {
+        for (action, replaced, words) in
+            [("replace", true, "to be replaced"), ("delete", false, "to be removed")]
+        {
+            let line = format!(
+                r#"{{"type":"planned_change","change":{{"resource":{{"addr":"terraform_data.node"}},"action":"{action}","reason":"tainted"}}}}"#
+            );
+            let address = "terraform_data.node".to_owned();
+            check(&line, Line::Undoing { address: address.clone(), replaced });
+            let shown = read(&line).event();
+            let (state, message) = (ResourceState::Planned, Some(words.to_owned()));
+            assert_eq!(shown, Some(DeploymentEvent::ResourceChanged { address, state, message }));
+        }
     }
 
     #[test]

@@ -257,25 +257,24 @@ impl Earlier {
 
     /// The processes that are left of it; the dead that nobody has asked after do not count.
     fn members(&self, dir: &Path) -> io::Result<Vec<i32>> {
-        let belongs: Box<dyn Fn(i32, &Stat) -> bool> = match self {
-            Self::Nothing => return Ok(Vec::new()),
-            Self::Group(note) => {
-                // The number may be somebody else's by now: then that one is younger, or the
-                // machine was started anew. A group's number is not given out while it has members.
-                let reused =
-                    stat_of(note.group).is_some_and(|s| s.started_ticks != note.started_ticks);
-                if reused || boot()? != note.boot {
-                    return Ok(Vec::new());
-                }
-                let group = note.group;
-                Box::new(move |_, stat| stat.group == group)
+        if matches!(self, Self::Nothing) {
+            return Ok(Vec::new());
+        }
+        if let Self::Group(note) = self {
+            // The number may be somebody else's by now: then that one is younger, or the machine
+            // was started anew. A group's number is not given out while it has members.
+            let reused = stat_of(note.group).is_some_and(|s| s.started_ticks != note.started_ticks);
+            if reused || boot()? != note.boot {
+                return Ok(Vec::new());
             }
-            Self::Unknown => {
-                let dir = fs::canonicalize(dir)?;
-                Box::new(move |pid, _| {
-                    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == dir)
-                })
-            }
+        }
+        let dir = fs::canonicalize(dir)?;
+        let works_here =
+            |pid: i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == dir);
+        let belongs = |pid: i32, stat: &Stat| match self {
+            Self::Nothing => false,
+            Self::Group(note) => stat.group == note.group,
+            Self::Unknown => works_here(pid),
         };
         let all = fs::read_dir("/proc")?;
         let pids = all.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<i32>().ok());

@@ -40,6 +40,8 @@ pub(crate) struct Ended {
     success: bool,
     /// Errors it reported: what about, and what.
     errors: Vec<(Option<String>, String)>,
+    /// What its plan takes away of what stands.
+    undoes: Vec<String>,
     /// The last lines of its error output and of output that was no JSON.
     last: Vec<String>,
     /// The code it ended with, in words.
@@ -71,6 +73,14 @@ impl Ended {
         Err(problem.with(detail))
     }
 
+    /// Refuses a plan that takes away what stands.
+    pub(crate) fn undoes_nothing(&self) -> Result<(), Trouble> {
+        if self.undoes.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::TOFU_PLAN_UNDOES.with(self.undoes.join("\n")))
+    }
+
     fn hear(&mut self, line: &Line) {
         match line {
             Line::Diagnostic { level: Level::Error, summary, detail, address } => {
@@ -84,6 +94,9 @@ impl Ended {
                 self.errors.push((address.clone(), text));
             }
             Line::Text(text) => self.remember(text.clone()),
+            Line::Undoing { address, replaced } => {
+                self.undoes.push(format!("{address} is {}", lines::undoing_words(*replaced)));
+            }
             Line::Diagnostic { .. } | Line::Resource { .. } | Line::Quiet => {}
         }
     }
@@ -170,11 +183,16 @@ impl Tofu {
     /// Waits until nothing of an earlier run is left, and says so if there is something.
     pub(crate) async fn settle(&self) -> Result<(), Trouble> {
         if process::something_runs(&self.dir)? {
-            let message = "an earlier run has not ended: waiting for it".to_owned();
-            let event = DeploymentEvent::ToolLine { level: Level::Warn, message };
-            self.handle.record(vec![event]).await.map_err(|e| e.trouble().clone())?;
+            self.warn("an earlier run has not ended: waiting for it").await?;
         }
         process::settle_earlier(&self.dir, self.deadline).await
+    }
+
+    /// Records a warning of our own.
+    pub(crate) async fn warn(&self, message: &str) -> Result<(), Trouble> {
+        let message = message.to_owned();
+        let event = DeploymentEvent::ToolLine { level: Level::Warn, message };
+        self.handle.record(vec![event]).await.map_err(|e| e.trouble().clone())
     }
 
     fn program<'a>(&'a self, name: &'a str, args: &'a [&'a str]) -> Program<'a> {

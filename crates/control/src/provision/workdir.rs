@@ -7,13 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use catalyst_model::{Deployment, DeploymentId, Problem, Trouble};
+use catalyst_model::{Deployment, DeploymentId, KubeconfigState, Problem, Trouble};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::ProvisioningConfig;
 
 const STATE: &str = "terraform.tfstate";
+/// Where a torn state lies while what it knew of is taken away.
+const TORN: &str = "terraform.tfstate.torn";
 const VARIABLES: &str = "tofu.auto.tfvars.json";
 const BEARER: &str = "kubeconfig.bearer";
 
@@ -121,13 +124,20 @@ pub(crate) async fn lay_out(
     let variables =
         serde_json::to_vec_pretty(&variables).map_err(|e| Problem::INTERNAL.with(e.to_string()))?;
     let dir = dir.to_owned();
-    aside(move || {
+    let waits_for_post = !matches!(deployment.kubeconfig, KubeconfigState::Stored { .. });
+    let lost = aside(move || {
         private_dir(&dir)?;
         copy_module(&module, &dir)?;
         write_private(&dir.join(VARIABLES), &variables)?;
-        fs::metadata(dir.join(BEARER)).map(drop)
+        Ok(waits_for_post && !dir.join(BEARER).exists())
     })
-    .await
+    .await?;
+    if lost { Err(Problem::BEARER_LOST.plain()) } else { Ok(()) }
+}
+
+/// Removes the bearer's file once the bearer is used up.
+pub(crate) async fn forget_bearer(tofu_dir: &Path, id: &DeploymentId) -> Result<(), Trouble> {
+    remove(&tofu_dir.join(id.as_str()), BEARER).await
 }
 
 /// Makes `dir` hold exactly the module's files, and leaves everything else in it alone.
@@ -151,15 +161,63 @@ fn copy_module(module: &Path, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is a state of 0 bytes or none at all.
-pub(crate) async fn state_is_lost(dir: &Path) -> bool {
-    let path = dir.join(STATE);
-    tokio::fs::metadata(&path).await.map_or(true, |m| m.len() == 0)
+/// The state as the last run left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateFile {
+    /// There is none.
+    Absent,
+    /// It can be read.
+    Whole,
+    /// An apply was killed while it wrote: how that shows.
+    Torn(String),
+}
+
+/// Looks at the state.
+pub(crate) async fn state_file(dir: &Path) -> StateFile {
+    if exists(dir, TORN).await {
+        return StateFile::Torn("its recovery was cut off".to_owned());
+    }
+    match tokio::fs::read(dir.join(STATE)).await {
+        Ok(bytes) => state_of(&bytes),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => StateFile::Absent,
+        Err(e) => StateFile::Torn(e.kind().to_string()),
+    }
+}
+
+fn state_of(bytes: &[u8]) -> StateFile {
+    let long = bytes.len();
+    let is_state =
+        |v: &Value| v["version"].is_u64() && v["lineage"].is_string() && v["resources"].is_array();
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) if is_state(&value) => StateFile::Whole,
+        Ok(_) => StateFile::Torn("it is not a state's text".to_owned()),
+        Err(_) if bytes.iter().all(|b| *b == 0) => StateFile::Torn(format!("{long} empty bytes")),
+        Err(e) if e.is_eof() => StateFile::Torn(format!("it breaks off after {long} bytes")),
+        Err(_) => StateFile::Torn("it is not a state's text".to_owned()),
+    }
+}
+
+/// Puts a torn state where tofu does not look.
+pub(crate) async fn set_state_aside(dir: &Path) -> Result<(), Trouble> {
+    if !exists(dir, TORN).await {
+        return rename(dir, STATE, TORN).await;
+    }
+    // What lies there now was written while the torn one was recovered from, and may be torn too:
+    // then it knows of nothing that the recovery would not find.
+    match tokio::fs::read(dir.join(STATE)).await.map(|bytes| state_of(&bytes)) {
+        Ok(StateFile::Torn(_)) => remove(dir, STATE).await,
+        Ok(StateFile::Whole | StateFile::Absent) | Err(_) => Ok(()),
+    }
+}
+
+/// Keeps a torn state for whoever wants to know, under a name that means nothing any more.
+pub(crate) async fn state_is_mended(dir: &Path) -> Result<(), Trouble> {
+    rename(dir, TORN, "terraform.tfstate.lost").await
 }
 
 /// Makes what tofu wrote readable by us alone.
 pub(crate) async fn close_files(dir: &Path) {
-    for name in [STATE, "terraform.tfstate.backup", "tfplan", "tfplan.new", "tfplan.used"] {
+    for name in [STATE, TORN, "terraform.tfstate.backup", "tfplan", "tfplan.new", "tfplan.used"] {
         // A file that is not there needs no closing.
         tokio::fs::set_permissions(dir.join(name), Permissions::from_mode(0o600)).await.ok();
     }
@@ -170,8 +228,12 @@ pub(crate) async fn exists(dir: &Path, name: &str) -> bool {
 }
 
 pub(crate) async fn rename(dir: &Path, from: &str, to: &str) -> Result<(), Trouble> {
-    let (from, to) = (dir.join(from), dir.join(to));
-    aside(move || fs::rename(from, to)).await
+    let (dir, from, to) = (dir.to_owned(), dir.join(from), dir.join(to));
+    aside(move || {
+        fs::rename(from, to)?;
+        sync_dir(&dir)
+    })
+    .await
 }
 
 pub(crate) async fn remove(dir: &Path, name: &str) -> Result<(), Trouble> {
@@ -219,4 +281,23 @@ async fn aside<T: Send + 'static>(
         io::ErrorKind::StorageFull => Problem::STORE_FULL.plain(),
         kind => Problem::WORKDIR_UNWRITABLE.with(kind.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c3_a_state_that_was_torn_is_told_by_how_it_shows() {
+        let whole = r#"{"version":4,"serial":7,"lineage":"a","outputs":{},"resources":[{"a":1}]}"#;
+        assert_eq!(state_of(whole.as_bytes()), StateFile::Whole);
+        let torn = |bytes: &[u8], how: &str| {
+            assert_eq!(state_of(bytes), StateFile::Torn(how.to_owned()), "{bytes:?}");
+        };
+        torn(b"", "0 empty bytes");
+        torn(&[0; 512], "512 empty bytes");
+        torn(&whole.as_bytes()[..40], "it breaks off after 40 bytes");
+        torn(b"{}", "it is not a state's text");
+        torn(b"no state\n", "it is not a state's text");
+    }
 }

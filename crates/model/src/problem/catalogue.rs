@@ -290,6 +290,18 @@ problems! {
         "OpenTofu could not be started"
         "The program is there and the system does not run it, or the folder has no room for its output."
         "Run `catalyst doctor`; a program of another machine or with a missing interpreter is built anew by `make up`.";
+    2010 TOFU_PLAN_UNDOES Failed "tofu-plan-undoes"
+        "The plan would take away what stands"
+        "Nothing had failed, and the plan replaces or removes resources that a running Sovereign is made of."
+        "Read what the detail names; trying again lets the plan do it.";
+    2011 TOFU_SWEEP_FAILED Failed "tofu-sweep-failed"
+        "What a killed run left could not be taken away"
+        "The infrastructure's state was torn, and the module's own clean-up failed."
+        "Remedy what the resource's message names and try again: the clean-up begins anew.";
+    2012 BEARER_LOST Failed "bearer-file-missing"
+        "The node's bearer is lost"
+        "The file with the bearer that the node posts its kubeconfig with is gone, and only its hash is on record."
+        "Create the deployment anew: a bearer cannot be restored.";
 
     2100 CLUSTER_UNREACHABLE Failed "cluster-unreachable"
         "The cluster does not answer"
