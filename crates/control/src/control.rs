@@ -263,17 +263,18 @@ impl Control {
         })
     }
 
-    /// Makes a one-time login token.
+    /// Makes a one-time login token for `by` themselves. Neither it nor what it opens outlives the
+    /// bearer token it was made with.
     ///
     /// # Errors
-    /// The records cannot be written.
+    /// A tier above the maker's own, unwritable records.
     pub async fn mint_login(
         &self,
-        subject: &str,
+        by: &Who,
         tier: Tier,
         ttl: Duration,
     ) -> Result<LoginLink, Error> {
-        self.inner.auth.mint_login(subject, tier, ttl).await
+        self.inner.auth.mint_login(by, tier, ttl).await
     }
 
     /// Uses a one-time login token up and opens a session.
@@ -292,12 +293,18 @@ impl Control {
         self.inner.auth.session(secret)
     }
 
-    /// Ends a session; an unknown one is as good as ended.
+    /// Ends the session or the bearer token that `who` was recognised by.
     ///
     /// # Errors
     /// The records cannot be written.
-    pub async fn logout(&self, secret: &SecretString) -> Result<(), Error> {
-        self.inner.auth.logout(secret).await
+    pub async fn logout(&self, who: &Who) -> Result<(), Error> {
+        self.inner.auth.end(&who.proof).await
+    }
+
+    /// Ends once what `who` was recognised by is no longer good: expired, signed out or revoked.
+    pub fn no_longer(&self, who: &Who) -> impl Future<Output = ()> + Send + use<> {
+        let (auth, proof) = (self.inner.auth.clone(), who.proof.clone());
+        async move { auth.proof_gone(proof).await }
     }
 
     /// Whose bearer token it is.
@@ -311,7 +318,7 @@ impl Control {
         self.inner.auth.bearer(secret)
     }
 
-    /// Makes a bearer token on behalf of `by`.
+    /// Makes a bearer token on behalf of `by`; with a bearer token one makes none that lives longer.
     ///
     /// # Errors
     /// A tier above the maker's own, a time to live out of bounds, unwritable records.
@@ -325,17 +332,31 @@ impl Control {
         self.inner.auth.create_token(by, name, tier, ttl).await
     }
 
-    /// Every bearer token that is good now, oldest first.
-    pub async fn tokens(&self) -> Vec<TokenInfo> {
-        self.inner.auth.tokens()
+    /// The bearer tokens that are good now and that `by` may know of, oldest first: their own, and
+    /// from `admin` on everybody's.
+    pub async fn tokens(&self, by: &Who) -> Vec<TokenInfo> {
+        self.inner.auth.tokens(by)
     }
 
-    /// Revokes a bearer token.
+    /// Revokes a bearer token that `by` may know of.
     ///
     /// # Errors
     /// There is none of that id, or the records cannot be written.
-    pub async fn revoke_token(&self, id: &TokenId) -> Result<(), Error> {
-        self.inner.auth.revoke_token(id).await
+    pub async fn revoke_token(&self, by: &Who, id: &TokenId) -> Result<(), Error> {
+        self.inner.auth.revoke_token(by, id).await
+    }
+
+    /// Replaces the token of this machine's own tools; the one before is revoked.
+    ///
+    /// # Errors
+    /// The records cannot be written.
+    pub async fn renew_local_token(&self, ttl: Duration) -> Result<NewToken, Error> {
+        self.inner.auth.renew_local_token(ttl).await
+    }
+
+    /// Ends once the token of this machine's own tools has expired or was revoked.
+    pub async fn local_token_gone(&self) {
+        self.inner.auth.local_token_gone().await;
     }
 
     fn provisioning(&self) -> Result<&ProvisioningConfig, Trouble> {

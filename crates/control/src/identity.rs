@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use catalyst_model::{Malformed, Tier};
+use catalyst_model::{Malformed, SecretHash, Tier};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,63 @@ pub struct Who {
     pub tier: Tier,
     /// When they must sign in again.
     pub expires_at: Timestamp,
+    /// What they make ends by then; no bound when absent.
+    pub not_after: Option<Timestamp>,
+    /// What they were recognised by.
+    pub proof: Proof,
+}
+
+impl Who {
+    /// This process itself, which vouches for nobody but itself and so is bounded by nothing.
+    pub fn of_this_process(subject: &str, tier: Tier) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            tier,
+            expires_at: Timestamp::MAX,
+            not_after: None,
+            proof: Proof::Process,
+        }
+    }
+
+    /// The bearer token they were recognised by, if it was one.
+    pub fn token(&self) -> Option<&TokenId> {
+        match &self.proof {
+            Proof::Token { id, .. } => Some(id),
+            Proof::Session(_) | Proof::Process => None,
+        }
+    }
+}
+
+/// What somebody was recognised by; holds no secret, only what is kept of one.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A session.
+    Session(SecretHash),
+    /// A bearer token.
+    Token {
+        /// Its public name.
+        id: TokenId,
+        /// What is kept of its text.
+        hash: SecretHash,
+    },
+    /// Nothing: this process speaks for itself.
+    Process,
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(_) => f.write_str("session"),
+            Self::Token { id, .. } => write!(f, "token {id}"),
+            Self::Process => f.write_str("this process"),
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 /// A session just opened. The secret is shown once and kept nowhere.
@@ -96,6 +153,8 @@ pub struct TokenInfo {
     pub id: TokenId,
     /// What it was made for, in its maker's words.
     pub name: String,
+    /// Whose it is.
+    pub subject: String,
     /// What its bearer may do.
     pub tier: Tier,
     /// When it was made.

@@ -24,5 +24,5 @@ pub use config::{ControlConfig, Deadlines, Provisioning, ProvisioningConfig};
 pub use control::{Control, Created, Kubeconfig, Readiness};
 pub use error::Error;
 pub use events::{EventPage, EventStream, SharedEvent};
-pub use identity::{LoginLink, NewSession, NewToken, TokenId, TokenInfo, Who};
+pub use identity::{LoginLink, NewSession, NewToken, Proof, TokenId, TokenInfo, Who};
 pub use port::{ClusterPort, ClusterSession, PortError};

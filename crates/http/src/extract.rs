@@ -1,9 +1,11 @@
 //! What handlers take: ids, bodies and places in a log, each refused with a problem of its own.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use catalyst_model::{DeploymentId, Problem, Seq};
+use catalyst_control::TokenId;
+use catalyst_model::{DeploymentId, Malformed, Problem, Seq};
 use futures::StreamExt as _;
 use http::HeaderMap;
 use http::request::Parts;
@@ -18,21 +20,38 @@ use crate::routes::{Body, Route};
 /// A client that has not sent its body by then is not served.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The `{id}` of the path.
+/// The `{id}` of the path: a deployment's.
 pub(crate) struct Id(pub(crate) DeploymentId);
 
 impl FromRequestParts<App> for Id {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let unknown = || Refusal::from(&Problem::DEPLOYMENT_UNKNOWN);
-        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown())?;
-        let (_, text) = params.iter().find(|(name, _)| *name == "id").ok_or_else(unknown)?;
-        let parsed = text.parse();
-        parsed
-            .map(Self)
-            .map_err(|error| Problem::DEPLOYMENT_UNKNOWN.with(format!("{error}")).into())
+        path_id(parts, app, &Problem::DEPLOYMENT_UNKNOWN).await.map(Self)
     }
+}
+
+/// The `{id}` of the path: a bearer token's public name.
+pub(crate) struct TokenName(pub(crate) TokenId);
+
+impl FromRequestParts<App> for TokenName {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        path_id(parts, app, &Problem::TOKEN_UNKNOWN).await.map(Self)
+    }
+}
+
+/// What is no id at all is as unknown as one nobody has.
+async fn path_id<T: FromStr<Err = Malformed>>(
+    parts: &mut Parts,
+    app: &App,
+    unknown: &'static Problem,
+) -> Result<T, Refusal> {
+    let none = || Refusal::from(unknown);
+    let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| none())?;
+    let (_, text) = params.iter().find(|(name, _)| *name == "id").ok_or_else(none)?;
+    text.parse().map_err(|error| unknown.with(format!("{error}")).into())
 }
 
 impl FromRequestParts<App> for Caller {

@@ -51,6 +51,8 @@ pub(crate) enum Place {
 pub(crate) enum Kind {
     /// A deployment's id.
     DeploymentId,
+    /// A bearer token's public id.
+    TokenId,
     /// A place in a log.
     Seq,
     /// Any text.
@@ -198,7 +200,7 @@ impl Parameter {
         };
         let schema = match self.kind {
             Kind::Text => ObjectBuilder::new().schema_type(Type::String),
-            Kind::DeploymentId => {
+            Kind::DeploymentId | Kind::TokenId => {
                 ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9a-f]{16}$"))
             }
             Kind::Seq => ObjectBuilder::new()

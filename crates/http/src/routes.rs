@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     Get,
     Post,
     Put,
+    Delete,
 }
 
 /// Who may ask.
@@ -68,6 +69,12 @@ const ID: Parameter = Parameter {
     place: Place::Path,
     kind: Kind::DeploymentId,
     description: "The deployment's id.",
+};
+const TOKEN_ID: Parameter = Parameter {
+    name: "id",
+    place: Place::Path,
+    kind: Kind::TokenId,
+    description: "The token's public id.",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
@@ -190,7 +197,7 @@ pub(crate) const TABLE: &[Route] = &[
         operation: Operation {
             id: "logout",
             tag: "auth",
-            summary: "Ends the caller's session.",
+            summary: "Ends what the caller came with: the session or the bearer token.",
             parameters: &[],
             answers: &[nothing(204, "Signed out")],
             problems: &[],
@@ -224,6 +231,36 @@ pub(crate) const TABLE: &[Route] = &[
             parameters: &[],
             answers: &[json::<wire::Token>(201, "The token")],
             problems: &[422],
+        },
+    },
+    Route {
+        method: Verb::Get,
+        path: "/api/v1/auth/tokens",
+        access: Access::Tier(Tier::Viewer),
+        body: Body::None,
+        handler: |method| on(method, auth::list_tokens),
+        operation: Operation {
+            id: "listTokens",
+            tag: "auth",
+            summary: "The bearer tokens that are good now: one's own and, from `admin` on, all.",
+            parameters: &[],
+            answers: &[json::<wire::Tokens>(200, "The tokens, without their text")],
+            problems: &[],
+        },
+    },
+    Route {
+        method: Verb::Delete,
+        path: "/api/v1/auth/tokens/{id}",
+        access: Access::Tier(Tier::Viewer),
+        body: Body::None,
+        handler: |method| on(method, auth::revoke_token),
+        operation: Operation {
+            id: "revokeToken",
+            tag: "auth",
+            summary: "Revokes a bearer token: one's own and, from `admin` on, any.",
+            parameters: &[TOKEN_ID],
+            answers: &[nothing(204, "Revoked; what it holds open ends")],
+            problems: &[404],
         },
     },
     Route {
@@ -392,6 +429,7 @@ impl Verb {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
             Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }

@@ -8,7 +8,9 @@ mod from_model;
 mod problem;
 mod spec;
 
-pub use auth::{Link, LinkRequest, Login, LoginKind, Session, Tier, Token, TokenRequest};
+pub use auth::{
+    Link, LinkRequest, Login, LoginKind, Session, Tier, Token, TokenRequest, TokenRow, Tokens,
+};
 pub use deployment::{
     Answer, Component, ComponentState, Deployments, Failure, Kit, Outputs, Phase, PhaseId,
     PhaseState, Provider, Resource, ResourceState, State, Status, Workload, Workloads,

@@ -30,6 +30,10 @@ pub struct SessionRow {
     pub tier: Tier,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// What is made in it ends by then: a session that a token's link opened gives nobody longer
+    /// than that token had. No bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
 }
 
 /// One bearer token.
@@ -48,6 +52,9 @@ pub struct TokenRow {
     pub created_at: Timestamp,
     /// When it stops being good.
     pub expires_at: Timestamp,
+    /// It is this machine's own, made anew at each start; no name a person gives says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
 }
 
 /// One unused login token.
@@ -60,6 +67,9 @@ pub struct LoginRow {
     pub tier: Tier,
     /// When it stops being good.
     pub expires_at: Timestamp,
+    /// What it opens, and what is made there, ends by then. No bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
 }
 
 impl AuthBook {

@@ -31,8 +31,8 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 const LOGIN_LINK_TTL: Duration = Duration::from_secs(8 * 60 * 60);
 /// This machine's own token is made anew at each start, so it may live long.
 const LOCAL_TOKEN_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-/// The name of this machine's own token.
-const LOCAL: &str = "local";
+/// The pause before a token that could not be renewed is tried again.
+const RENEW_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until a signal ends it.
 ///
@@ -79,7 +79,8 @@ async fn run(args: ApiArgs) -> Result<()> {
         }
     };
     let signalled = stop_on_signal(&stop);
-    let ((), (), signalled) = tokio::join!(serve_api, serve_postback, signalled);
+    let local_token = keep_local_token(&control, &settings.token_file, &stop);
+    let ((), (), (), signalled) = tokio::join!(serve_api, serve_postback, local_token, signalled);
     signalled?;
     if tokio::time::timeout(SHUTDOWN, control.shutdown()).await.is_err() {
         tracing::warn!("the control plane did not stop in time; it resumes at the next start");
@@ -130,24 +131,42 @@ fn keep_registry_token(settings: &mut Settings) -> Result<()> {
 
 /// Writes the login link and this machine's own token; who reads the files owns the machine anyway.
 async fn hand_out_credentials(control: &Control, settings: &Settings) -> Result<()> {
-    let by = Who {
-        subject: LOCAL.to_owned(),
-        tier: Tier::Owner,
-        expires_at: jiff::Timestamp::now() + LOCAL_TOKEN_TTL,
-    };
-    for old in control.tokens().await.into_iter().filter(|token| token.name == LOCAL) {
-        control.revoke_token(&old.id).await.context("revoke the last start's token")?;
-    }
-    let token = control.create_token(&by, LOCAL, Tier::Owner, LOCAL_TOKEN_TTL).await;
-    secret_file::write(&settings.token_file, &token.context("make the local token")?.secret)?;
+    renew_local_token(control, &settings.token_file).await?;
     if let Some(file) = &settings.login_link_file {
         write_login_link(control, settings, file).await?;
     }
     Ok(())
 }
 
+async fn renew_local_token(control: &Control, file: &Path) -> Result<()> {
+    let token = control.renew_local_token(LOCAL_TOKEN_TTL).await;
+    secret_file::write(file, &token.context("make the local token")?.secret)
+}
+
+/// Whoever signs out with this machine's own token, or revokes it, ends that token and not the
+/// machine's tools: the file gets a new one.
+async fn keep_local_token(control: &Control, file: &Path, stop: &CancellationToken) {
+    let renewing = async {
+        loop {
+            control.local_token_gone().await;
+            match renew_local_token(control, file).await {
+                Ok(()) => tracing::info!("the token of this machine's own tools was renewed"),
+                Err(error) => {
+                    tracing::warn!("{error:#}");
+                    tokio::time::sleep(RENEW_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = renewing => {}
+        () = stop.cancelled() => {}
+    }
+}
+
 async fn write_login_link(control: &Control, settings: &Settings, file: &Path) -> Result<()> {
-    let minted = control.mint_login("owner", Tier::Owner, LOGIN_LINK_TTL).await;
+    let owner = Who::of_this_process("owner", Tier::Owner);
+    let minted = control.mint_login(&owner, Tier::Owner, LOGIN_LINK_TTL).await;
     let secret = minted.context("make a login link")?.secret;
     let link = format!("{}/auth/login?token={}", settings.console_url, secret.expose_secret());
     secret_file::write(file, &SecretString::from(link))

@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::App;
-use crate::auth::{Caller, Credential, NO_COOKIE, check_origin, session_cookie};
+use crate::auth::{Caller, NO_COOKIE, check_origin, session_cookie};
 use crate::error::Refusal;
-use crate::extract::{Json, query_value};
+use crate::extract::{Json, TokenName, query_value};
 use crate::wire;
 
 /// A link is made to be opened at once, or after a break.
@@ -59,9 +59,8 @@ pub(super) async fn login(
             Ok(response)
         }
         wire::LoginKind::Bearer => {
-            let session = app.control().login(login.token).await?;
-            app.control().logout(&session.secret).await?;
-            let who = session.who;
+            let who = app.control().login(login.token).await?.who;
+            app.control().logout(&who).await?;
             let made = app.control().create_token(&who, &who.subject, who.tier, BEARER_TTL).await?;
             let answer = wire::Session {
                 subject: who.subject,
@@ -86,14 +85,12 @@ pub(super) async fn session(Caller(who): Caller) -> axum::Json<wire::Session> {
     axum::Json(who.into())
 }
 
-/// POST `/api/v1/auth/logout`. A bearer token is not a session and stays good.
+/// POST `/api/v1/auth/logout`: whatever the caller came with, session or bearer, is good no more.
 pub(super) async fn logout(
     State(app): State<App>,
-    headers: HeaderMap,
+    Caller(who): Caller,
 ) -> Result<Response, Refusal> {
-    if let Some(Credential::Cookie(secret)) = Credential::of(&headers) {
-        app.control().logout(&secret).await?;
-    }
+    app.control().logout(&who).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(SET_COOKIE, NO_COOKIE);
     Ok(response)
@@ -106,10 +103,7 @@ pub(super) async fn create_link(
     Json(request): Json<wire::LinkRequest>,
 ) -> Result<Response, Refusal> {
     let tier = request.tier.map_or(who.tier, catalyst_model::Tier::from);
-    if tier > who.tier {
-        return Err(Refusal::from(&Problem::TIER_ABOVE_OWN));
-    }
-    let made = app.control().mint_login(&who.subject, tier, LINK_TTL).await?;
+    let made = app.control().mint_login(&who, tier, LINK_TTL).await?;
     let path = format!("/auth/login?token={}", made.secret.expose_secret());
     let link = wire::Link { path, expires_at: made.expires_at };
     Ok((StatusCode::CREATED, axum::Json(link)).into_response())
@@ -135,9 +129,37 @@ pub(super) async fn create_token(
     Ok((StatusCode::CREATED, axum::Json(token)).into_response())
 }
 
+/// GET `/api/v1/auth/tokens`.
+pub(super) async fn list_tokens(
+    State(app): State<App>,
+    Caller(who): Caller,
+) -> axum::Json<wire::Tokens> {
+    let tokens = app.control().tokens(&who).await;
+    let tokens = tokens.into_iter().map(|token| wire::TokenRow {
+        current: who.token() == Some(&token.id),
+        id: token.id.to_string(),
+        note: token.name,
+        subject: token.subject,
+        tier: token.tier.into(),
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+    });
+    axum::Json(wire::Tokens { tokens: tokens.collect() })
+}
+
+/// DELETE `/api/v1/auth/tokens/{id}`.
+pub(super) async fn revoke_token(
+    State(app): State<App>,
+    Caller(who): Caller,
+    TokenName(id): TokenName,
+) -> Result<StatusCode, Refusal> {
+    app.control().revoke_token(&who, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 impl From<Who> for wire::Session {
     fn from(who: Who) -> Self {
-        let Who { subject, tier, expires_at } = who;
+        let Who { subject, tier, expires_at, .. } = who;
         Self { subject, tier: tier.into(), expires_at, token: None }
     }
 }

@@ -40,6 +40,7 @@ async fn try_row(house: &House, route: &Route, token: Option<&str>) -> Answer {
         Verb::Get => Method::GET,
         Verb::Post => Method::POST,
         Verb::Put => Method::PUT,
+        Verb::Delete => Method::DELETE,
     };
     let path = route.path.replace("{id}", "0000000000000000");
     let body = match route.body {

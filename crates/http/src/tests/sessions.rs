@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use catalyst_control::Who;
 use catalyst_model::Tier;
 use http::header::{COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{Method, Request, StatusCode};
@@ -12,7 +13,8 @@ use serde_json::json;
 use super::house::{HOST_NAME, House, ask};
 
 async fn login_token(house: &House, tier: Tier) -> String {
-    let minted = house.control.mint_login("ada", tier, Duration::from_secs(60)).await.unwrap();
+    let ada = Who::of_this_process("ada", tier);
+    let minted = house.control.mint_login(&ada, tier, Duration::from_secs(60)).await.unwrap();
     minted.secret.expose_secret().to_owned()
 }
 
@@ -145,4 +147,74 @@ async fn a_command_line_signs_in_for_a_token() {
     let session = house.get("/api/v1/auth/session", &bearer).await.json();
     assert_eq!((&session["subject"], &session["tier"]), (&json!("ada"), &json!("operator")));
     assert!(session.get("token").is_none());
+}
+
+#[tokio::test]
+async fn a_bearer_that_signs_out_is_good_no_more() {
+    let house = House::new().await;
+    let token = house.token(Tier::Viewer).await;
+    let out = house.post("/api/v1/auth/logout", &token, &json!({})).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT, "{}", out.text);
+    let after = house.get("/api/v1/auth/session", &token).await;
+    assert_eq!((after.status, after.code().as_str()), (StatusCode::UNAUTHORIZED, "CAT-1100"));
+}
+
+#[tokio::test]
+async fn tokens_are_listed_without_their_text_and_revoked_by_their_id() {
+    let house = House::new().await;
+    let (owner, viewer) = (house.token(Tier::Owner).await, house.token(Tier::Viewer).await);
+    let body = json!({"tier": "viewer", "ttlSeconds": 3600, "note": "ci"});
+    let made = house.post("/api/v1/auth/tokens", &owner, &body).await.json();
+    let listed = house.get("/api/v1/auth/tokens", &viewer).await;
+    let text = made["token"].as_str().unwrap();
+    for secret in [text, &owner, &viewer] {
+        assert!(!listed.text.contains(secret) && !listed.text.contains(&secret[4..]));
+    }
+    let rows = listed.json()["tokens"].as_array().unwrap().clone();
+    assert_eq!(rows.iter().filter(|row| row["current"] == true).count(), 1);
+    let row = rows.iter().find(|row| row["note"] == "ci").unwrap();
+    assert_eq!((&row["id"], &row["expiresAt"]), (&made["id"], &made["expiresAt"]));
+    assert_eq!((&row["subject"], &row["tier"]), (&json!("test"), &json!("viewer")));
+    let path = format!("/api/v1/auth/tokens/{}", made["id"].as_str().unwrap());
+    let delete = || ask(Method::DELETE, &path, Some(&viewer), Body::empty());
+    assert_eq!(house.send(delete()).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(house.send(delete()).await.code(), "CAT-1104");
+    let after = house.get("/api/v1/auth/session", text).await;
+    assert_eq!(after.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn somebody_elses_token_cannot_be_seen_nor_revoked_below_admin() {
+    let house = House::new().await;
+    let cookie = sign_in(&house, Tier::Operator).await;
+    let theirs = house.token(Tier::Viewer).await;
+    let admin = house.token(Tier::Admin).await;
+    let all = house.get("/api/v1/auth/tokens", &admin).await.json()["tokens"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    let seen = house.send(with_cookie(Method::GET, "/api/v1/auth/tokens", &cookie, None)).await;
+    assert_eq!(seen.json()["tokens"], json!([]));
+    let path = format!("/api/v1/auth/tokens/{}", all[0]["id"].as_str().unwrap());
+    let own = format!("http://{HOST_NAME}");
+    let refused = house.send(with_cookie(Method::DELETE, &path, &cookie, Some(&own))).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::NOT_FOUND, "CAT-1104"));
+    let still = house.get("/api/v1/auth/session", &theirs).await;
+    assert_eq!(still.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_token_made_with_a_token_ends_with_it_or_before() {
+    let house = House::new().await;
+    let owner = house.token(Tier::Owner).await;
+    let ask_for = |seconds: u64| json!({"tier": "admin", "ttlSeconds": seconds});
+    let short = house.post("/api/v1/auth/tokens", &owner, &ask_for(60)).await.json();
+    let maker = short["token"].as_str().unwrap();
+    let made = house.post("/api/v1/auth/tokens", maker, &ask_for(366 * 86_400)).await.json();
+    assert_eq!(made["expiresAt"], short["expiresAt"]);
+    let link = house.post("/api/v1/auth/links", maker, &json!({})).await.json();
+    assert_eq!(link["expiresAt"], short["expiresAt"]);
+    // The command line's way in through that link gains nothing either.
+    let token = link["path"].as_str().unwrap().split_once('=').unwrap().1;
+    let body = json!({"token": token, "kind": "bearer"});
+    let signed_in = house.post("/api/v1/auth/login", maker, &body).await.json();
+    assert_eq!(signed_in["expiresAt"], short["expiresAt"]);
 }

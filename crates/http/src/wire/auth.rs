@@ -67,7 +67,8 @@ pub struct Session {
 pub struct TokenRequest {
     /// What the token may do; not more than the caller may.
     pub tier: Tier,
-    /// How long it lives, in seconds: one minute to 366 days.
+    /// How long it lives, in seconds: one minute to 366 days. One made with a bearer token ends
+    /// no later than that; the answer says when.
     pub ttl_seconds: u64,
     /// What it is for, in the maker's words; `token` when left out.
     #[schema(nullable = false)]
@@ -88,6 +89,34 @@ pub struct Token {
     pub tier: Tier,
     /// When it ends.
     pub expires_at: Timestamp,
+}
+
+/// Bearer tokens that are good now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// The caller's own and, from `admin` on, everybody's; the oldest first.
+    pub tokens: Vec<TokenRow>,
+}
+
+/// What is known of a bearer token; its text is not.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenRow {
+    /// Its public id.
+    pub id: String,
+    /// What it is for, in its maker's words.
+    pub note: String,
+    /// Whose it is.
+    pub subject: String,
+    /// What it may do.
+    pub tier: Tier,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// It is the one this request came with.
+    pub current: bool,
 }
 
 /// Asks for a one-time login link.
