@@ -37,6 +37,8 @@ pub(crate) struct Blob {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
     schema_version: u8,
+    /// Optional by the OCI specification; how a manifest is served is said beside it.
+    #[serde(default = "manifest_type")]
     pub(crate) media_type: String,
     pub(crate) config: Blob,
     pub(crate) layers: Vec<Blob>,
@@ -48,8 +50,18 @@ pub(crate) struct Manifest {
 #[serde(rename_all = "camelCase")]
 struct Index {
     schema_version: u8,
+    /// Optional by the OCI specification.
+    #[serde(default = "index_type")]
     media_type: String,
     manifests: Vec<Blob>,
+}
+
+fn manifest_type() -> String {
+    MANIFEST_TYPE.to_owned()
+}
+
+fn index_type() -> String {
+    INDEX_TYPE.to_owned()
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +128,7 @@ pub(crate) fn write_artefact(
 fn finish(layout: &Path, config: Blob, layers: Vec<Blob>, reference: &str) -> Result<String> {
     let manifest = Manifest {
         schema_version: 2,
-        media_type: MANIFEST_TYPE.to_owned(),
+        media_type: manifest_type(),
         config,
         layers,
         annotations: Default::default(),
@@ -124,8 +136,7 @@ fn finish(layout: &Path, config: Blob, layers: Vec<Blob>, reference: &str) -> Re
     let mut manifest = put(&layout.join("blobs/sha256"), &json(&manifest), MANIFEST_TYPE)?;
     let digest = manifest.digest.clone();
     manifest.annotations.insert(CONTAINERD_NAME.to_owned(), reference.to_owned());
-    let index =
-        Index { schema_version: 2, media_type: INDEX_TYPE.to_owned(), manifests: vec![manifest] };
+    let index = Index { schema_version: 2, media_type: index_type(), manifests: vec![manifest] };
     write(&layout.join("oci-layout"), b"{\"imageLayoutVersion\":\"1.0.0\"}")?;
     write(&layout.join("index.json"), &json(&index))?;
     Ok(digest)
@@ -228,6 +239,29 @@ mod tests {
         let archive_path = archive(dir.path()).unwrap();
         let mut tar = tar::Archive::new(File::open(&archive_path).unwrap());
         assert_eq!(tar.entries().unwrap().count(), 5);
+    }
+
+    #[test]
+    fn index_and_manifest_need_not_name_their_own_type() {
+        let dir = tempfile::tempdir().unwrap();
+        write_artefact(dir.path(), ("c", b"{}"), ("l", b"x"), "a/b:1").unwrap();
+        let index = dir.path().join("index.json");
+        let without = |path: &Path| {
+            let mut value: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            assert!(value.as_object_mut().unwrap().remove("mediaType").is_some());
+            (json(&value), value)
+        };
+        let old = digest_of(dir.path()).unwrap();
+        let (manifest, _) = without(&dir.path().join("blobs").join(old.replace(':', "/")));
+        let new = put(&dir.path().join("blobs/sha256"), &manifest, MANIFEST_TYPE).unwrap();
+        let (_, mut value) = without(&index);
+        value["manifests"][0]["digest"] = new.digest.clone().into();
+        std::fs::write(&index, json(&value)).unwrap();
+        assert_eq!(digest_of(dir.path()), Some(new.digest));
+        let (bytes, read) = read_manifest(dir.path()).unwrap();
+        assert_eq!(bytes, manifest, "it is pushed as it is");
+        assert_eq!(read.media_type, MANIFEST_TYPE, "under the type it has all the same");
     }
 
     #[test]
