@@ -104,9 +104,16 @@ fn roots(global: &Global) -> anyhow::Result<Roots> {
     let folder =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(Into::into);
     let user_home = folder("HOME").context("HOME is not set")?;
+    // Background processes have another working folder, and names made of a folder must be the same
+    // however it is written.
+    let whole = |folder: Option<&PathBuf>| {
+        let folder = folder.map(std::path::absolute).transpose();
+        let folder = folder.context("find the working folder")?;
+        anyhow::Ok(folder.map(|folder| folder.canonicalize().unwrap_or(folder)))
+    };
     Ok(Roots::resolve(RootsInput {
-        cache: global.cache.clone(),
-        home: global.home.clone(),
+        cache: whole(global.cache.as_ref())?,
+        home: whole(global.home.as_ref())?,
         run: folder("CATALYST_RUN"),
         xdg_cache: folder("XDG_CACHE_HOME"),
         xdg_state: folder("XDG_STATE_HOME"),

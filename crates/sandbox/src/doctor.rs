@@ -9,7 +9,7 @@ mod rules;
 
 use crate::problem::{Code, Problem};
 
-pub use facts::{Cgroups, Facts, Interface, PortState, Question, Release, gather};
+pub use facts::{Cgroups, Facts, Interface, PortState, Question, Release, Wire, gather};
 pub use rules::examine;
 
 /// Sandboxes are made of Linux namespaces.

@@ -6,6 +6,7 @@
 //! `status` is what the host reads. When this process dies the kernel ends everything it started.
 
 pub mod mounts;
+mod pods;
 pub mod status;
 pub mod supervisor;
 
@@ -21,7 +22,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::node::daemons::{Daemon, Probe, daemons, environment};
+use crate::node::daemons::{CONTAINERD, Daemon, KUBELET, Probe, daemons, environment};
 use crate::node::{NodeSpec, config};
 use crate::problem::{Code, Problem, Result};
 use supervisor::{Action, Supervisor};
@@ -36,8 +37,12 @@ pub const INIT: Code = Code::new(
 /// The codes of this module.
 pub const CODES: &[&Code] = &[&INIT];
 
-/// How long the daemons get to end before they are killed.
-pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long Pods and daemons together get to end before they are killed.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(6);
+/// How much of it the Pods get; those that write anything need far less.
+const PODS_DEADLINE: Duration = Duration::from_secs(4);
+/// Kubelet must be gone before Pods are asked, or it starts them again; it ends within milliseconds.
+const KUBELET_DEADLINE: Duration = Duration::from_secs(1);
 /// Pause between two looks at what has become possible.
 const TICK: Duration = Duration::from_millis(100);
 /// How long one look at a daemon may take. The API server's own checks take seconds on a busy
@@ -82,6 +87,9 @@ struct Init {
     supervisor: Supervisor,
     probes: JoinSet<(usize, bool)>,
     api: reqwest::Client,
+    /// When the node was told to stop.
+    stopping: Option<Instant>,
+    pods_asked: bool,
 }
 
 impl Init {
@@ -98,7 +106,8 @@ impl Init {
             .no_proxy()
             .build()
             .map_err(broken)?;
-        Ok(Self { spec, daemons, supervisor, probes: JoinSet::new(), api })
+        let probes = JoinSet::new();
+        Ok(Self { spec, daemons, supervisor, probes, api, stopping: None, pods_asked: false })
     }
 
     async fn serve(&mut self) -> Result<()> {
@@ -111,12 +120,13 @@ impl Init {
         loop {
             tokio::select! {
                 _ = child.recv() => self.reap(),
-                _ = term.recv() => self.supervisor.stop(Instant::now(), STOP_DEADLINE),
+                _ = term.recv() => self.stop(),
                 Some(Ok((which, ready))) = self.probes.join_next() => {
                     self.supervisor.probed(which, ready, Instant::now());
                 }
                 _ = ticks.tick() => self.reap(),
             }
+            self.end_pods();
             for action in self.supervisor.next(Instant::now()) {
                 self.perform(action);
             }
@@ -129,6 +139,30 @@ impl Init {
             if self.supervisor.ended() {
                 return Ok(());
             }
+        }
+    }
+
+    fn stop(&mut self) {
+        let now = Instant::now();
+        self.stopping.get_or_insert(now);
+        self.supervisor.stop(now, STOP_DEADLINE);
+        if let Some(which) = self.daemons.iter().position(|one| one.name == CONTAINERD) {
+            self.supervisor.hold(which);
+        }
+    }
+
+    /// Once the node stops: Pods end after kubelet and before what carries them.
+    fn end_pods(&mut self) {
+        let Some(since) = self.stopping else { return };
+        let over = |limit| since.elapsed() > limit;
+        let kubelet = self.daemons.iter().position(|one| one.name == KUBELET);
+        let kubelet_ended = kubelet.is_none_or(|which| self.supervisor.has_ended(which));
+        if !self.pods_asked && (kubelet_ended || over(KUBELET_DEADLINE)) {
+            pods::ask();
+            self.pods_asked = true;
+        }
+        if self.pods_asked && (over(PODS_DEADLINE) || pods::alive() == 0) {
+            self.supervisor.release();
         }
     }
 

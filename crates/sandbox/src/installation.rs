@@ -4,6 +4,7 @@
 
 pub mod settings;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::settings::Settings;
@@ -13,14 +14,14 @@ use crate::debian::Debian;
 use crate::first_boot::progress::StepReport;
 use crate::front::{self, Front};
 use crate::images::{ImageSet, Images, Specs};
-use crate::lifecycle::{Data, Machine, Wish};
+use crate::lifecycle::{Data, Machine, Record, Wish, refuse_without_root};
 use crate::link::Link;
 use crate::mothership::{self, Mothership};
 use crate::node::{Layout, NodeSpec, NodeTools};
 use crate::outside::{self, Outside};
-use crate::paths::{NodeName, Roots};
+use crate::paths::{Home, NodeName, Roots};
 use crate::problem::Result;
-use crate::supervisor::{Launcher, Role};
+use crate::supervisor::{Group, Launcher, Role};
 use crate::tools::{Pins, Tools};
 
 /// The image that is imported; all others are pulled.
@@ -60,6 +61,20 @@ impl Ports {
         ];
         named.into_iter().map(|(port, what)| (port, what.to_owned())).collect()
     }
+}
+
+/// The pids of everything that runs in the background for the installation of this folder, the
+/// Sovereigns' own processes aside.
+///
+/// # Errors
+/// CAT-3144 when no control groups are mounted.
+pub fn background(home: &Home) -> Result<BTreeSet<u32>> {
+    let mut all = BTreeSet::new();
+    for (role, dir) in [("mothership", home.mothership()), ("outside", home.outside())] {
+        let group = Group::of(&Role::new(role)?, &dir.join("supervisor"))?;
+        all.extend(group.members().iter().map(|member| member.pid));
+    }
+    Ok(all)
 }
 
 /// One installation.
@@ -192,8 +207,9 @@ impl Installation {
     /// This machine with every program a node needs.
     ///
     /// # Errors
-    /// CAT-3103, CAT-3114 and CAT-3120 when something is not built.
+    /// CAT-3201 without root; CAT-3103, CAT-3114 and CAT-3120 when something is not built.
     pub async fn machine(&self) -> Result<Machine> {
+        refuse_without_root()?;
         let pause = self.images()?.ensure_only(&|name| name == PAUSE, &|_| {}).await?;
         let mut crds = Vec::new();
         for tool in CRDS_OF {
@@ -296,7 +312,13 @@ impl Installation {
     pub async fn resume(&self, name: &NodeName) -> Result<bool> {
         let machine = self.machine().await?;
         let file = Layout::at(self.roots.home.sovereign(name)).spec();
-        if machine.status(name)?.init_pid.is_some() || !file.exists() {
+        if machine.runs(name)? {
+            // Its front may have been killed, or have to follow other ports.
+            let link = Record::read(&self.roots.home, name)?.link()?;
+            self.front(name, &link)?.up(&self.outside()?.authority()?).await?;
+            return Ok(false);
+        }
+        if !file.exists() {
             return Ok(false);
         }
         self.link(name).await?;

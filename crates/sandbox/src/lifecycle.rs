@@ -21,7 +21,6 @@ use crate::first_boot::progress::{Report, StepReport};
 use crate::init::status::{DaemonState, NodeStatus};
 use crate::link::Link;
 use crate::netns::Netns;
-use crate::node::config::group_name;
 use crate::node::{Boot, Layout, NodeSpec, NodeTools};
 use crate::paths::{NodeName, Roots};
 use crate::problem::{Code, Result, file};
@@ -116,7 +115,7 @@ impl Machine {
     /// # Errors
     /// CAT-3231 when the number or the subnet is taken, CAT-3201 without root.
     pub async fn host(&self, wish: &Wish) -> Result<Record> {
-        refuse_machine()?;
+        refuse_without_root()?;
         let _all = lock::all(&self.roots.home).await?;
         record::settle(&self.roots.home, wish)
     }
@@ -126,10 +125,10 @@ impl Machine {
     /// # Errors
     /// CAT-3205 without [`Machine::host`], CAT-3230 and following for the link.
     pub async fn link(&self, name: &NodeName) -> Result<Link> {
-        refuse_machine()?;
+        refuse_without_root()?;
         let _one = lock::one(&self.roots.home, name).await?;
         let link = Record::read(&self.roots.home, name)?.link()?;
-        let netns = Netns::of(name);
+        let netns = Netns::of(&self.layout(name));
         netns.create().await?;
         link.create(&netns, &self.nft()).await?;
         Ok(link)
@@ -140,7 +139,7 @@ impl Machine {
     /// # Errors
     /// CAT-3202 when it does not start, CAT-3210 for control groups.
     pub async fn node(&self, name: &NodeName, boot: &Boot) -> Result<NodeSpec> {
-        refuse_machine()?;
+        refuse_without_root()?;
         let _one = lock::one(&self.roots.home, name).await?;
         let link = Record::read(&self.roots.home, name)?.link()?;
         let spec = NodeSpec {
@@ -154,7 +153,7 @@ impl Machine {
             outside_ca: self.outside_ca.clone(),
             boot: boot.clone(),
         };
-        let group = group_of(name)?;
+        let group = group_of(&spec.layout())?;
         if InitProcess::find(&group).is_none() {
             self.start(&spec, &group).await?;
         }
@@ -184,7 +183,8 @@ impl Machine {
     /// # Errors
     /// CAT-3203 with the daemon that holds it up, CAT-3202 when the node ended.
     pub async fn control_plane(&self, name: &NodeName) -> Result<()> {
-        let (layout, group) = (self.layout(name), group_of(name)?);
+        let layout = self.layout(name);
+        let group = group_of(&layout)?;
         let deadline = Instant::now() + API_LIMIT;
         loop {
             let status = NodeStatus::read(&layout.status())?;
@@ -211,7 +211,8 @@ impl Machine {
     /// # Errors
     /// CAT-3204 with the step that holds it up, CAT-3202 when the node ended.
     pub async fn booted(&self, name: &NodeName, mut tell: impl FnMut(&StepReport)) -> Result<()> {
-        let (layout, group) = (self.layout(name), group_of(name)?);
+        let layout = self.layout(name);
+        let group = group_of(&layout)?;
         let deadline = Instant::now() + BOOT_LIMIT;
         let mut told: Vec<StepReport> = Vec::new();
         loop {
@@ -270,13 +271,13 @@ impl Machine {
 }
 
 /// The control group of a Sovereign on this machine.
-fn group_of(name: &NodeName) -> Result<Group> {
-    Ok(Cgroups::detect()?.group(&group_name(name.as_str())))
+fn group_of(layout: &Layout) -> Result<Group> {
+    Ok(Cgroups::detect()?.group(&layout.label()))
 }
 
 /// # Errors
 /// CAT-3201 without root.
-fn refuse_machine() -> Result<()> {
+pub(crate) fn refuse_without_root() -> Result<()> {
     if rustix::process::geteuid().is_root() {
         Ok(())
     } else {

@@ -4,7 +4,6 @@
 //! end accepts answers, DNS and TLS to its own address and counts and drops the rest, and it
 //! forwards nothing: that counter is an independent witness of what a Sovereign tried to reach.
 
-use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -69,9 +68,19 @@ impl Link {
         self.index
     }
 
-    /// The host's end: `sv<n>`.
+    /// The host's end: `sv<n>` over the usual base; over another the network's three numbers in
+    /// hexadecimal, for the name must be the only one on this machine.
     pub fn interface(&self) -> String {
-        format!("sv{}", self.index)
+        let [a, b, c] = self.base;
+        match Self::new(DEFAULT_PREFIX, self.index) {
+            Ok(usual) if usual.base == self.base => format!("sv{}", self.index),
+            _ => format!("sv{a:02x}{b:02x}{c:02x}"),
+        }
+    }
+
+    /// Its network's first three numbers; the network is a /24.
+    pub fn network(&self) -> [u8; 3] {
+        self.base
     }
 
     /// The host's address, where DNS and the TLS front answer.
@@ -157,12 +166,6 @@ impl Link {
     }
 }
 
-/// The numbers of links whose host end exists on this machine.
-pub fn taken() -> Vec<u8> {
-    let names = fs::read_dir("/sys/class/net").into_iter().flatten().filter_map(Result::ok);
-    names.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("sv")?.parse().ok()).collect()
-}
-
 async fn ip(args: &[&str]) -> Result<String> {
     Ok(Invocation::new("ip").args(args).run().await?.text())
 }
@@ -177,6 +180,10 @@ mod tests {
         assert_eq!(link.host_ip(), Ipv4Addr::new(10, 213, 0, 1));
         assert_eq!(link.node_ip(), Ipv4Addr::new(10, 213, 0, 2));
         assert_eq!(link.interface(), "sv3");
+        let other = Link::new("10.226.0", 3).unwrap();
+        assert_eq!(other.interface(), "sv0ae500");
+        assert_eq!(Link::new("192.168.255", 0).unwrap().interface(), "svc0a8ff");
+        assert_eq!(Link::new("10.213.0", 0).unwrap().interface(), "sv0ad500", "not sv0");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use crate::paths::NodeName;
+use crate::node::Layout;
 use crate::problem::{Code, Result};
 use crate::process::Invocation;
 
@@ -34,9 +34,9 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// The namespace of one Sovereign, `catalyst-<name>`; nothing is made yet.
-    pub fn of(sovereign: &NodeName) -> Self {
-        Self { name: format!("catalyst-{sovereign}") }
+    /// The namespace of the Sovereign in this folder, called as its label; nothing is made yet.
+    pub fn of(layout: &Layout) -> Self {
+        Self { name: layout.label() }
     }
 
     /// A command run inside it, with the host's files.

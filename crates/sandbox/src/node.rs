@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::paths::{NodeName, private_dir, write_private};
+use crate::paths::{NodeName, folder_digits, private_dir, write_private};
 use crate::pki::Pki;
 use crate::problem::{Code, Result, file};
 
@@ -162,6 +162,11 @@ impl NodeSpec {
     }
 }
 
+/// What control groups were called before a folder was a part of their name.
+pub(crate) fn older_label(name: &str) -> String {
+    format!("catalyst-{name}")
+}
+
 /// The folder of one Sovereign on the host.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -177,6 +182,13 @@ impl Layout {
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What its control group and its network namespace are called: `catalyst-<name>-` and eight
+    /// digits that stand for the folder, so that Sovereigns of one name in two installations are two.
+    pub fn label(&self) -> String {
+        let name = self.root.file_name().unwrap_or_default().to_string_lossy();
+        format!("{}-{}", older_label(&name), folder_digits(&self.root))
     }
 
     /// What PID 1 reads.
@@ -224,5 +236,18 @@ impl Layout {
     pub fn covers(&self) -> [(&'static str, PathBuf); 3] {
         [("/var/lib", "var-lib"), ("/var/log", "var-log"), ("/opt", "opt")]
             .map(|(over, own)| (over, self.root.join("data").join(own)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sovereigns_of_one_name_in_two_installations_have_labels_of_their_own() {
+        let (one, other) = (Layout::at("/a/sovereigns/sov1"), Layout::at("/b/sovereigns/sov1"));
+        assert_ne!(one.label(), other.label());
+        assert_eq!(one.label(), Layout::at("/a/sovereigns/sov1").label());
+        assert!(one.label().starts_with("catalyst-sov1-"), "{}", one.label());
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::paths::{private_dir, write_private};
+use crate::paths::{private_dir, record, recorded};
 use crate::problem::{self, Code, Result};
 use crate::supervisor::{Launcher, Patience, Role, Spec, Status, Supervisor, ports};
 
@@ -84,20 +84,11 @@ impl Ports {
     /// # Errors
     /// CAT-3000 when the record cannot be read.
     pub fn recorded(outside: &Path) -> Result<Self> {
-        let path = outside.join(PORTS_FILE);
-        let broken = |error: std::io::Error| problem::file("read", &path, error);
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| broken(error.into())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(broken(error)),
-        }
+        recorded(&outside.join(PORTS_FILE))
     }
 
     fn record(self, outside: &Path) -> Result<()> {
-        let path = outside.join(PORTS_FILE);
-        let bytes = serde_json::to_vec(&self)
-            .map_err(|error| problem::file("write", &path, error.into()))?;
-        write_private(&path, &bytes)
+        record(&self, &outside.join(PORTS_FILE))
     }
 
     /// The address of a loopback port.

@@ -10,6 +10,10 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
 use crate::problem::{self, NAME, NO_CHECKOUT, Result};
 
 /// The name of a local Sovereign: `[a-z][a-z0-9-]{0,14}`. It becomes part of the names of folders,
@@ -254,6 +258,12 @@ pub fn find_checkout(stated: Option<&Path>, from: &Path) -> Result<PathBuf> {
     found.ok_or_else(|| NO_CHECKOUT.because(format!("no folder above `{}` is one", from.display())))
 }
 
+/// Eight hexadecimal digits that stand for a folder, for names that are machine-wide.
+pub(crate) fn folder_digits(folder: &Path) -> String {
+    let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    hex::encode(&Sha256::digest(whole.as_os_str().as_encoded_bytes())[..4])
+}
+
 /// Makes `path` and its missing parents with mode 0700; a folder that exists keeps its mode.
 ///
 /// # Errors
@@ -280,6 +290,29 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 /// CAT-3000 with the path.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
     write_renamed(path, bytes, 0o644)
+}
+
+/// What was recorded as JSON at `path`; the defaults when nothing was.
+///
+/// # Errors
+/// CAT-3000 when the file cannot be read or holds something else.
+pub fn recorded<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
+    let broken = |error: std::io::Error| problem::file("read", path, error);
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| broken(error.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(broken(error)),
+    }
+}
+
+/// Records `value` as JSON at `path`, for its owner only.
+///
+/// # Errors
+/// CAT-3000.
+pub fn record<T: Serialize>(value: &T, path: &Path) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| problem::file("write", path, error.into()))?;
+    write_private(path, &bytes)
 }
 
 fn write_renamed(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {

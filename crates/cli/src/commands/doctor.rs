@@ -1,9 +1,13 @@
 //! `catalyst doctor`: what this machine lacks, line by line with the remedy.
 
 use catalyst_sandbox::debian::Debian;
-use catalyst_sandbox::doctor::{self, Level, Line};
-use catalyst_sandbox::installation::{Ports, Settings};
+use catalyst_sandbox::doctor::{self, Level, Line, Wire};
+use catalyst_sandbox::installation::{self, Ports, Settings};
+use catalyst_sandbox::link::Link;
+use catalyst_sandbox::netns::Netns;
+use catalyst_sandbox::node::Layout;
 use catalyst_sandbox::outside;
+use catalyst_sandbox::paths::NodeName;
 use catalyst_sandbox::tools::{Pins, Tools};
 use owo_colors::Style;
 use serde_json::json;
@@ -38,6 +42,11 @@ pub(crate) async fn examine(
     outside: outside::Ports,
 ) -> anyhow::Result<Vec<Line>> {
     let roots = &context.roots;
+    let wire = |(link, name): (Link, Option<NodeName>)| Wire {
+        network: link.network(),
+        interface: link.interface(),
+        ours: name.is_some_and(|name| Netns::of(&Layout::at(roots.home.sovereign(&name))).exists()),
+    };
     let tools = Tools::locate(&roots.cache, Pins::embedded()?).await;
     let build_bytes = tools.map_or(0, |tools| tools.needed_bytes());
     let question = doctor::Question {
@@ -45,8 +54,9 @@ pub(crate) async fn examine(
         home: roots.home.clone(),
         path: context.path.clone(),
         ports: Ports { api: settings.api_port, outside }.all(),
-        network: [10, settings.network_base.saturating_add(settings.first_link), 0],
-        link: format!("sv{}", settings.first_link),
+        // Without control groups nothing runs, and the doctor says so in a line of its own.
+        own: installation::background(&roots.home).unwrap_or_default(),
+        links: settings.links(&roots.home)?.into_iter().map(wire).collect(),
         build_bytes,
         debian: Debian::embedded(&roots.cache)?.tree().ok(),
     };

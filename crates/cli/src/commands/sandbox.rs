@@ -84,7 +84,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         }
         Command::Status { name } => {
             let machine = installation_to_end(context)?.machine_to_end();
-            show::status(&machine, name.as_ref(), context.output)
+            show::status(&machine, name.as_ref(), context.output).await
         }
         Command::Kubeconfig { name } => {
             let kubeconfig = installation_to_end(context)?.machine_to_end().kubeconfig(&name)?;
@@ -92,7 +92,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         }
         Command::Logs { name, daemon, tail } => {
             let machine = installation_to_end(context)?.machine_to_end();
-            show::logs(&machine, &name, daemon.as_deref(), tail, context.output)
+            show::logs(&machine, &name, daemon.as_deref(), tail, context.output).await
         }
         Command::Step(step) => step.run(context).await,
         Command::Tools(command) => parts::run(command, context).await,

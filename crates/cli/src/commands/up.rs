@@ -5,6 +5,8 @@
 
 pub(crate) mod progress;
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
 use catalyst_sandbox::doctor;
 use catalyst_sandbox::installation::{Installation, Settings};
@@ -19,7 +21,13 @@ use super::Context;
 use super::sandbox::outside::Up as OutsidePorts;
 use super::sovereign::{create, watch};
 use crate::api::Client;
+use crate::output::Output;
 use crate::problem::Explained;
+
+/// How long the components of a Sovereign that was started again may take to be healthy.
+const AGAIN: Duration = Duration::from_secs(300);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
 ///
@@ -71,11 +79,8 @@ impl Place {
 
 pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()> {
     let home = &context.roots.home;
-    let known = Settings::recorded(home)?;
-    let settings = args.place.over(known);
-    if settings != known {
-        settings.record(home)?;
-    }
+    let settings = args.place.over(Settings::recorded(home)?);
+    settings.check()?;
     let ports = args.place.outside.over(outside::Ports::recorded(&home.outside())?);
     let installation = installation_at(context, settings, ports).await?;
     let mothership = provide(&installation, context).await?;
@@ -89,6 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
         return Ok(());
     }
     let id = sovereign(&client, &args.name).await?;
+    stands_again(&client, &id, context.output).await?;
     watch::run(&client, &id, context.output).await?;
     context.output.say("");
     context
@@ -140,6 +146,8 @@ async fn provide(installation: &Installation, context: &Context<'_>) -> anyhow::
     {
         return Err(problem.into());
     }
+    // Only now: what the machine cannot have is not kept.
+    installation.settings.record(&context.roots.home)?;
     let progress = Progress::new(context.output);
     progress.stage("tools");
     installation.tools.ensure(&|event| progress.tools(event)).await?;
@@ -162,12 +170,36 @@ async fn provide(installation: &Installation, context: &Context<'_>) -> anyhow::
 
 /// Nodes that were taken down with `catalyst down` are started again on their own data.
 async fn resume_nodes(installation: &Installation, context: &Context<'_>) -> anyhow::Result<()> {
+    let mut resumed = Vec::new();
     for name in Record::names(&installation.roots.home) {
         if installation.resume(&name).await? {
             context.output.say(&format!("started {name} again on its own data"));
+            resumed.push(name);
         }
     }
+    for name in resumed {
+        // Until then the API tells of the Pods as they were before.
+        installation.machine().await?.booted(&name, |_| {}).await?;
+    }
     Ok(())
+}
+
+/// Waits while what stood before is not healthy again after a start; not for ever, and whatever is
+/// then still wrong is what the caller tells.
+async fn stands_again(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
+    let deadline = Instant::now() + AGAIN;
+    let mut told = String::new();
+    loop {
+        let sovereign = client.sovereign(id).await?;
+        if sovereign.status != "degraded" || Instant::now() > deadline {
+            return Ok(());
+        }
+        if told != sovereign.answer.headline {
+            told.clone_from(&sovereign.answer.headline);
+            output.say(&format!("  {told}"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The id of the Sovereign of this name, created when there is none.

@@ -1,7 +1,7 @@
 //! What there is to know about the machine, and looking at it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::debian::DebianTree;
 use crate::paths::{Cache, Home};
 use crate::process::Invocation;
+use crate::supervisor::ports;
 use crate::tools;
 
 /// Commands that [`super::examine`] judges; looked for in the search path.
@@ -43,14 +44,25 @@ pub struct Question {
     pub path: String,
     /// The ports of loopback that will be listened on, with what for.
     pub ports: Vec<(u16, String)>,
-    /// The first three numbers of the link's network, such as `10.210.0`.
-    pub network: [u8; 3],
-    /// The link's own interface, which may exist already.
-    pub link: String,
+    /// The pids of our own processes, whose ports are not taken.
+    pub own: BTreeSet<u32>,
+    /// The links that stand or will be made.
+    pub links: Vec<Wire>,
     /// Bytes of disk that building what is missing takes; 0 when nothing is missing.
     pub build_bytes: u64,
     /// The unpacked Debian parts, if they are there: their `nft` tries the kernel.
     pub debian: Option<DebianTree>,
+}
+
+/// A link that stands or will be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// Its network's first three numbers, such as `10.210.0`.
+    pub network: [u8; 3],
+    /// The name of the host's end.
+    pub interface: String,
+    /// Whether the interface of this name that may exist is ours.
+    pub ours: bool,
 }
 
 /// The Debian release, from `/etc/os-release`.
@@ -74,12 +86,14 @@ pub enum Cgroups {
 }
 
 /// Who listens on a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortState {
     /// Nobody.
     Free,
-    /// Somebody.
-    Taken,
+    /// This installation itself.
+    Ours,
+    /// Somebody else, in words when they can be seen.
+    Taken(Option<String>),
 }
 
 /// An interface with an IPv4 address.
@@ -150,7 +164,7 @@ pub async fn gather(question: Question) -> Facts {
         ports: question
             .ports
             .iter()
-            .map(|(port, what)| (*port, what.clone(), state(*port)))
+            .map(|(port, what)| (*port, what.clone(), state(*port, &question.own)))
             .collect(),
         interfaces: interfaces().await,
         forwards: read("/proc/sys/net/ipv4/ip_forward").trim() == "1",
@@ -169,10 +183,14 @@ fn find(name: &str, path: &str) -> Option<PathBuf> {
         .find(|p| p.is_file())
 }
 
-fn state(port: u16) -> PortState {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => PortState::Free,
-        Err(_) => PortState::Taken,
+fn state(port: u16, own: &BTreeSet<u32>) -> PortState {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if TcpListener::bind(address).is_ok() {
+        return PortState::Free;
+    }
+    match ports::holder(address) {
+        Some(holder) if own.contains(&holder.pid) => PortState::Ours,
+        holder => PortState::Taken(holder.map(|one| format!("`{}` (pid {})", one.name, one.pid))),
     }
 }
 
@@ -295,6 +313,20 @@ mod tests {
         std::fs::create_dir(dir.path().join("memory")).unwrap();
         std::fs::write(dir.path().join("memory/cgroup.procs"), "").unwrap();
         assert_eq!(cgroups(dir.path()), Cgroups::V1);
+    }
+
+    #[test]
+    fn a_port_of_our_own_process_is_told_from_anothers() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let me = std::process::id();
+        assert_eq!(state(port, &BTreeSet::from([me])), PortState::Ours);
+        let PortState::Taken(Some(holder)) = state(port, &BTreeSet::new()) else {
+            panic!("not taken by somebody");
+        };
+        assert!(holder.contains(&format!("pid {me}")), "{holder}");
+        drop(listener);
+        assert_eq!(state(port, &BTreeSet::new()), PortState::Free);
     }
 
     #[test]

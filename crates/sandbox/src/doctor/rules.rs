@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::facts::{Cgroups, Facts, Interface, PortState};
+use super::facts::{Cgroups, Facts, Interface, PortState, Wire};
 use super::{
     COMMAND_MISSING, DISK_FULL, KERNEL, Level, Line, MEMORY, NOT_ROOT, PORT_TAKEN, SUBNET_TAKEN,
     WRONG_SYSTEM,
@@ -68,8 +68,8 @@ pub fn examine(facts: &Facts) -> Vec<Line> {
     lines.push(cache_disk(facts));
     lines.push(home_disk(facts));
     lines.push(memory(facts));
-    lines.extend(facts.ports.iter().map(|(port, what, state)| port_line(*port, what, *state)));
-    lines.push(subnet(facts));
+    lines.extend(facts.ports.iter().map(|(port, what, state)| port_line(*port, what, state)));
+    lines.extend(facts.question.links.iter().map(|wire| subnet(facts, wire)));
     lines.push(forwarding(facts));
     lines
 }
@@ -217,36 +217,39 @@ fn memory(facts: &Facts) -> Line {
     }
 }
 
-fn port_line(port: u16, what: &str, state: PortState) -> Line {
+fn port_line(port: u16, what: &str, state: &PortState) -> Line {
     let subject = format!("port {port}");
     match state {
         PortState::Free => fine(&subject, format!("free for {what}")),
-        PortState::Taken => missing(
-            &PORT_TAKEN,
-            &subject,
-            format!("taken; wanted for {what}"),
-            format!(
-                "`ss -ltnp 'sport = :{port}'` names who listens there: end it, or choose another port"
-            ),
-        ),
+        PortState::Ours => fine(&subject, format!("used by {what}")),
+        PortState::Taken(holder) => {
+            let holder = holder.as_deref().unwrap_or("another program");
+            missing(
+                &PORT_TAKEN,
+                &subject,
+                format!("taken by {holder}; wanted for {what}"),
+                "end that program, or choose other ports: `catalyst up --help` names the flags",
+            )
+        }
     }
 }
 
-fn subnet(facts: &Facts) -> Line {
-    let [a, b, c] = facts.question.network;
-    let ours = Ipv4Addr::new(a, b, c, 0);
+fn subnet(facts: &Facts, wire: &Wire) -> Line {
+    let [a, b, c] = wire.network;
+    let network = Ipv4Addr::new(a, b, c, 0);
     let subject = "subnet";
-    let clash = facts
-        .interfaces
-        .iter()
-        .find(|other| other.name != facts.question.link && overlaps(other, ours));
+    let other = |one: &&Interface| !(wire.ours && one.name == wire.interface);
+    let clash = facts.interfaces.iter().filter(other).find(|one| overlaps(one, network));
     match clash {
-        None => fine(subject, format!("{ours}/24 is free")),
+        None if wire.ours => {
+            fine(subject, format!("{network}/24 is ours, on `{}`", wire.interface))
+        }
+        None => fine(subject, format!("{network}/24 is free")),
         Some(other) => missing(
             &SUBNET_TAKEN,
             subject,
-            format!("{ours}/24 meets `{}` with {}/{}", other.name, other.address, other.prefix),
-            "choose another index or base network for the Sovereign",
+            format!("{network}/24 meets `{}` with {}/{}", other.name, other.address, other.prefix),
+            "choose another link with `catalyst up --first-link`, or other networks with `--network-base`",
         ),
     }
 }
@@ -271,12 +274,16 @@ fn forwarding(facts: &Facts) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::super::facts::{COMMANDS as LOOKED_FOR, Question, Release};
     use super::super::first_problem;
     use super::*;
     use crate::paths::{Cache, Home};
+
+    fn wire(ours: bool) -> Wire {
+        Wire { network: [10, 210, 0], interface: "sv0".into(), ours }
+    }
 
     /// A machine with everything.
     fn good() -> Facts {
@@ -304,8 +311,8 @@ mod tests {
                 home: Home::new("/h"),
                 path: "/bin".into(),
                 ports: vec![(7080, "the API".into())],
-                network: [10, 210, 0],
-                link: "sv0".into(),
+                own: BTreeSet::new(),
+                links: vec![wire(false)],
                 build_bytes: 28 * GIB,
                 debian: None,
             },
@@ -347,7 +354,10 @@ mod tests {
         refused(&DISK_FULL, |facts| facts.free_cache_bytes = 27 * GIB);
         refused(&DISK_FULL, |facts| facts.free_home_bytes = 3 * GIB);
         refused(&MEMORY, |facts| facts.free_memory_bytes = 2 * GIB);
-        refused(&PORT_TAKEN, |facts| facts.ports[0].2 = PortState::Taken);
+        refused(&PORT_TAKEN, |facts| facts.ports[0].2 = PortState::Taken(None));
+        refused(&PORT_TAKEN, |facts| {
+            facts.ports[0].2 = PortState::Taken(Some("`x` (pid 1)".into()));
+        });
         refused(&COMMAND_MISSING, |facts| facts.go = None);
         for (name, _, _) in FEATURES {
             refused(&KERNEL, |facts| _ = facts.kernel.insert(name, false));
@@ -387,13 +397,13 @@ mod tests {
         };
         refused(&SUBNET_TAKEN, |f| f.interfaces.push(interface("vpn0", [10, 1, 2, 3], 8)));
         refused(&SUBNET_TAKEN, |f| f.interfaces.push(interface("br0", [10, 210, 0, 129], 25)));
-        for harmless in
-            [interface("br0", [10, 211, 0, 1], 24), interface("sv0", [10, 210, 0, 1], 24)]
-        {
-            let mut facts = good();
-            facts.interfaces.push(harmless);
-            assert!(first_problem(&examine(&facts)).is_none());
-        }
+        // An interface of that name may be another installation's.
+        refused(&SUBNET_TAKEN, |f| f.interfaces.push(interface("sv0", [10, 210, 0, 1], 24)));
+        let mut facts = good();
+        facts.question.links = vec![wire(true)];
+        facts.interfaces.push(interface("br0", [10, 211, 0, 1], 24));
+        facts.interfaces.push(interface("sv0", [10, 210, 0, 1], 24));
+        assert!(first_problem(&examine(&facts)).is_none());
     }
 
     #[test]
@@ -402,6 +412,12 @@ mod tests {
         assert_eq!(differs(|facts| facts.forwards = true).level, Level::Warning);
         assert_eq!(differs(|facts| _ = facts.kernel.remove("nftables")).level, Level::Warning);
         assert!(differs(|facts| facts.cgroups = Cgroups::V2).says.contains("version 2"));
+    }
+
+    #[test]
+    fn a_port_of_this_very_installation_is_not_called_taken() {
+        let line = differs(|facts| facts.ports[0].2 = PortState::Ours);
+        assert_eq!((line.level, line.says.as_str()), (Level::Fine, "used by the API"));
     }
 
     #[test]

@@ -79,10 +79,11 @@ pub struct Watched {
 }
 
 /// All daemons of a node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Supervisor {
     all: Vec<Watched>,
     stopping: Option<Instant>,
+    held: Option<usize>,
     changed: bool,
 }
 
@@ -102,7 +103,7 @@ impl Supervisor {
             probing: false,
             asked: None,
         };
-        Self { all: daemons.iter().map(watch).collect(), stopping: None, changed: true }
+        Self { all: daemons.iter().map(watch).collect(), stopping: None, held: None, changed: true }
     }
 
     /// Every daemon, in the order given at the start.
@@ -136,6 +137,21 @@ impl Supervisor {
                 self.enter(which, State::Ended, now);
             }
         }
+    }
+
+    /// Keeps a daemon from being asked to end, for something outside these daemons needs it.
+    pub fn hold(&mut self, which: usize) {
+        self.held = Some(which);
+    }
+
+    /// Ends a hold.
+    pub fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether a daemon has ended for good.
+    pub fn has_ended(&self, which: usize) -> bool {
+        self.all[which].state == State::Ended
     }
 
     /// What is to be done at `now`.
@@ -172,6 +188,7 @@ impl Supervisor {
                 .all
                 .iter()
                 .any(|other| other.after.contains(&which) && pid_of(&other.state).is_some());
+            let needed = needed || self.held == Some(which);
             let how = match (now >= deadline, needed) {
                 (true, _) => Stop::Kill,
                 (false, true) => continue,
@@ -357,6 +374,22 @@ mod tests {
         assert!(!all.ended());
         all.exited(11, ok(), late);
         assert!(all.ended());
+    }
+
+    #[test]
+    fn a_held_daemon_is_asked_when_it_is_released_and_killed_at_the_deadline_all_the_same() {
+        let (mut all, now) = (three(), Instant::now());
+        up(&mut all, 0, 10, now);
+        all.stop(now, STOP_DEADLINE);
+        all.hold(0);
+        assert_eq!(all.next(now), []);
+        assert!(!all.has_ended(0));
+        let mut late = all.clone();
+        assert_eq!(late.next(now + STOP_DEADLINE), [Action::Signal(10, Stop::Kill)]);
+        all.release();
+        assert_eq!(all.next(now), [Action::Signal(10, Stop::Ask)]);
+        all.exited(10, ok(), now);
+        assert!(all.has_ended(0));
     }
 
     const STOP_DEADLINE: Duration = Duration::from_secs(5);

@@ -6,9 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::link::LINKS;
-use crate::paths::{Home, private_dir, write_private};
-use crate::problem::{self, Code, Result};
+use crate::lifecycle::Record;
+use crate::link::{LINKS, Link};
+use crate::paths::{Home, NodeName, private_dir, record, recorded};
+use crate::problem::{Code, Result};
 
 /// A setting is out of its range.
 pub const SETTING: Code = Code::new(
@@ -44,13 +45,7 @@ impl Settings {
     /// # Errors
     /// CAT-3000 when the record cannot be read.
     pub fn recorded(home: &Home) -> Result<Self> {
-        let path = home.settings();
-        let broken = |error: std::io::Error| problem::file("read", &path, error);
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| broken(error.into())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(broken(error)),
-        }
+        recorded(&home.settings())
     }
 
     /// Records them.
@@ -59,11 +54,8 @@ impl Settings {
     /// CAT-3004 when no link would have an address, CAT-3000 when they cannot be written.
     pub fn record(self, home: &Home) -> Result<()> {
         self.check()?;
-        let path = home.settings();
         private_dir(home.root())?;
-        let bytes = serde_json::to_vec(&self)
-            .map_err(|error| problem::file("write", &path, error.into()))?;
-        write_private(&path, &bytes)
+        record(&self, &home.settings())
     }
 
     /// The base of its links' addresses, `10.<b>.0`.
@@ -71,7 +63,30 @@ impl Settings {
         format!("10.{}.0", self.network_base)
     }
 
-    fn check(self) -> Result<()> {
+    /// The links of an installation: those of its recorded Sovereigns with their names, else the one
+    /// its first Sovereign would get.
+    ///
+    /// # Errors
+    /// CAT-3231 and CAT-3232 for numbers that make no link.
+    pub fn links(self, home: &Home) -> Result<Vec<(Link, Option<NodeName>)>> {
+        let mut links = Vec::new();
+        for name in Record::names(home) {
+            // A damaged record is told when its Sovereign is used.
+            if let Ok(record) = Record::read(home, &name) {
+                links.push((record.link()?, Some(name)));
+            }
+        }
+        if links.is_empty() {
+            links.push((Link::new(&self.prefix(), self.first_link)?, None));
+        }
+        Ok(links)
+    }
+
+    /// Whether there can be an installation with these settings.
+    ///
+    /// # Errors
+    /// CAT-3004 when no link would have an address.
+    pub fn check(self) -> Result<()> {
         if self.first_link >= LINKS {
             let why = format!("there is no link {}: 0 to {}", self.first_link, LINKS - 1);
             return Err(SETTING.because(why));

@@ -5,9 +5,11 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::launch::InitProcess;
-use super::{Machine, Record, group_of, lock, record, refuse_machine};
+use super::{Machine, Record, group_of, lock, record, refuse_without_root};
+use crate::cgroup::Cgroups;
 use crate::init::STOP_DEADLINE;
 use crate::netns::Netns;
+use crate::node::older_label;
 use crate::paths::NodeName;
 use crate::problem::{Result, file};
 
@@ -33,9 +35,10 @@ impl Machine {
     /// CAT-3211 when processes cannot be ended, CAT-3210, CAT-3230 and CAT-3002 when something is
     /// still in use; what could be removed is removed all the same.
     pub async fn down(&self, name: &NodeName, data: Data) -> Result<()> {
-        refuse_machine()?;
+        refuse_without_root()?;
         let _one = lock::one(&self.roots.home, name).await?;
-        let group = group_of(name)?;
+        let layout = self.layout(name);
+        let group = group_of(&layout)?;
         if let Some(init) = InitProcess::find(&group) {
             init.ask_to_stop();
             let deadline = Instant::now() + STOP_DEADLINE + GRACE;
@@ -45,8 +48,9 @@ impl Machine {
         }
         let killed = group.kill().await;
         let unlinked = self.remove_link(name).await;
-        let unpinned = Netns::of(name).remove();
+        let unpinned = Netns::of(&layout).remove();
         let ungrouped = group.remove().await;
+        remove_older_group(name).await;
         killed.and(unlinked).and(unpinned).and(ungrouped)?;
         self.remove_files(name, data)
     }
@@ -80,6 +84,16 @@ impl Machine {
                 gone(fs::remove_file(&lock)).map_err(|error| file("remove", &lock, error))
             }
         }
+    }
+}
+
+/// Removes the group that an older version made under this name, unless something runs in it.
+async fn remove_older_group(name: &NodeName) {
+    let Ok(cgroups) = Cgroups::detect() else { return };
+    let older = cgroups.group(&older_label(name.as_str()));
+    if older.exists() && older.processes().is_empty() {
+        // Not ours to insist on: nothing is in it.
+        let _ = older.remove().await;
     }
 }
 

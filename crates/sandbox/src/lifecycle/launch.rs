@@ -106,11 +106,11 @@ pub(super) fn died(layout: &Layout) -> Problem {
 /// CAT-3210 when the control group cannot be joined, CAT-3202 when `nsenter` cannot be run.
 pub fn launch(path: &Path) -> Result<Infallible> {
     let spec = NodeSpec::read(path)?;
-    let name = spec.node_name()?;
-    group_of(&name)?.join(std::process::id())?;
+    let layout = spec.layout();
+    group_of(&layout)?.join(std::process::id())?;
     // The terminal's signals are not for a Sovereign. Fails only for a leader, which is as good.
     let _ = rustix::process::setsid();
-    let net = format!("--net={}", Netns::of(&name).path().display());
+    let net = format!("--net={}", Netns::of(&layout).path().display());
     let error = Command::new("nsenter")
         .arg(net)
         .args(["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"])

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{RECORD, UNKNOWN, Wish};
-use crate::link::{self, LINKS, Link, TAKEN};
+use crate::link::{LINKS, Link, TAKEN};
 use crate::netns::Netns;
+use crate::node::Layout;
 use crate::paths::{Home, NodeName, private_dir, write_public};
 use crate::problem::{Result, file};
 
@@ -89,8 +90,9 @@ pub(super) fn settle(home: &Home, wish: &Wish) -> Result<Record> {
         Err(problem) if problem.code() == &UNKNOWN => {}
         Err(problem) => return Err(problem),
     }
-    let index = choose(wish, &others, &link::taken())?;
-    Link::new(&wish.prefix, index)?;
+    // Our own link may stand while the record is gone: it is ours to take again.
+    let own = Netns::of(&Layout::at(home.sovereign(&wish.name))).exists();
+    let index = choose(wish, &others, &|link: &Link| link.exists() && !own)?;
     let record = Record {
         name: wish.name.to_string(),
         index,
@@ -102,29 +104,37 @@ pub(super) fn settle(home: &Home, wish: &Wish) -> Result<Record> {
     let mut text = serde_json::to_vec_pretty(&record)
         .map_err(|error| RECORD.because(error.to_string()).source(error))?;
     text.push(b'\n');
-    write_public(&place(home, &wish.name), &text)?;
+    write_public(&place(home, &wish.name), &text).inspect_err(|_| {
+        // A full disk leaves no folder of a Sovereign that never was; one with data in it stays.
+        let _ = fs::remove_dir(home.sovereign(&wish.name));
+    })?;
     Ok(record)
 }
 
-/// The wanted number if it is free, else the first free one.
-fn choose(wish: &Wish, others: &[Record], links: &[u8]) -> Result<u8> {
-    // Our own link may stand while the record is gone: it is ours to take again.
-    let own = Netns::of(&wish.name).exists();
-    let holder = |index: u8| others.iter().find(|other| other.index == index);
-    match wish.index {
-        Some(index) => match holder(index) {
-            Some(other) => {
-                Err(TAKEN.because(format!("number {index} belongs to Sovereign `{}`", other.name)))
-            }
-            None if links.contains(&index) && !own => {
-                Err(TAKEN.because(format!("there is a link `sv{index}` that is not ours")))
-            }
-            None => Ok(index),
-        },
-        None => (0..LINKS)
-            .find(|index| holder(*index).is_none() && !links.contains(index))
-            .ok_or_else(|| TAKEN.because("all sixteen numbers are taken")),
+/// The wanted number if it is free, else the first free one; `foreign` knows links that stand here
+/// and are nobody's we know.
+fn choose(wish: &Wish, others: &[Record], foreign: &dyn Fn(&Link) -> bool) -> Result<u8> {
+    let holder =
+        |link: &Link| others.iter().find(|other| other.link().is_ok_and(|one| one == *link));
+    if let Some(index) = wish.index {
+        let link = Link::new(&wish.prefix, index)?;
+        if let Some(other) = holder(&link) {
+            let cause = format!("number {index} belongs to Sovereign `{}`", other.name);
+            return Err(TAKEN.because(cause));
+        }
+        if foreign(&link) {
+            let cause = format!("there is a link `{}` that is not ours", link.interface());
+            return Err(TAKEN.because(cause));
+        }
+        return Ok(index);
     }
+    for index in 0..LINKS {
+        let link = Link::new(&wish.prefix, index)?;
+        if holder(&link).is_none() && !foreign(&link) {
+            return Ok(index);
+        }
+    }
+    Err(TAKEN.because("all sixteen numbers are taken"))
 }
 
 pub(super) fn place(home: &Home, name: &NodeName) -> PathBuf {
@@ -158,11 +168,22 @@ mod tests {
 
     #[test]
     fn a_link_that_nobody_recorded_is_not_taken_over() {
-        let wanted = choose(&wish("x", Some(3)), &[], &[3]).unwrap_err();
+        let stand = |numbers: &'static [u8]| move |link: &Link| numbers.contains(&link.index());
+        let wanted = choose(&wish("x", Some(3)), &[], &stand(&[3])).unwrap_err();
         assert!(wanted.cause().contains("sv3"), "{wanted}");
-        assert_eq!(choose(&wish("x", None), &[], &[0, 1, 3]).unwrap(), 2);
-        let all: Vec<u8> = (0..LINKS).collect();
-        assert_eq!(choose(&wish("x", None), &[], &all).unwrap_err().code().number, 3231);
+        assert_eq!(choose(&wish("x", None), &[], &stand(&[0, 1, 3])).unwrap(), 2);
+        let none = choose(&wish("x", None), &[], &|_: &Link| true).unwrap_err();
+        assert_eq!(none.code().number, 3231);
+    }
+
+    #[test]
+    fn the_same_number_over_another_base_is_another_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        settle(&home, &wish("one", Some(14))).unwrap();
+        let elsewhere = Wish { prefix: "10.226.0".into(), ..wish("two", Some(14)) };
+        let second = settle(&home, &elsewhere).unwrap();
+        assert_eq!(second.link().unwrap().node_ip().to_string(), "10.240.0.2");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::launch::InitProcess;
 use super::{Machine, Record, group_of};
+use crate::firewall::Counters;
 use crate::first_boot::progress::Report;
 use crate::init::status::{DaemonState, NodeStatus};
 use crate::netns::Netns;
@@ -33,6 +34,10 @@ pub struct Status {
     pub name: String,
     /// The link's number.
     pub index: u8,
+    /// The host's end of the link.
+    pub link: String,
+    /// The host's address on the link.
+    pub host_ip: Ipv4Addr,
     /// The node's address.
     pub node_ip: Ipv4Addr,
     /// How far it is.
@@ -43,6 +48,9 @@ pub struct Status {
     pub processes: usize,
     /// The version of control groups in use.
     pub cgroups: &'static str,
+    /// What the link's firewall let through and dropped since the link was made; absent without a
+    /// link, or where nobody but root may ask.
+    pub firewall: Option<Counters>,
     /// Its daemons.
     pub node: Option<NodeStatus>,
     /// Its first boot.
@@ -54,30 +62,37 @@ impl Machine {
     ///
     /// # Errors
     /// CAT-3205 when there is none.
-    pub fn status(&self, name: &NodeName) -> Result<Status> {
+    pub async fn status(&self, name: &NodeName) -> Result<Status> {
         let link = Record::read(&self.roots.home, name)?.link()?;
-        let group = group_of(name)?;
-        let init = InitProcess::find(&group);
         let layout = self.layout(name);
+        let group = group_of(&layout)?;
+        let init = InitProcess::find(&group);
         // A report of a node that is gone would only mislead.
         let node = init.as_ref().and_then(|_| NodeStatus::read(&layout.status()).ok().flatten());
         let boot = init.as_ref().and_then(|_| Report::read(&layout.first_boot()).ok().flatten());
         let stage = match (&init, &node, &boot) {
-            (None, ..) if Netns::of(name).exists() || link.exists() => Stage::Half,
+            (None, ..) if Netns::of(&layout).exists() || link.exists() => Stage::Half,
             (None, ..) => Stage::Down,
             (Some(_), Some(node), Some(boot)) if whole(node) && boot.finished.is_some() => {
                 Stage::Up
             }
             (Some(_), ..) => Stage::Starting,
         };
+        let firewall = match link.exists() {
+            true => link.firewall(&self.nft()).counters().await.ok(),
+            false => None,
+        };
         Ok(Status {
             name: name.to_string(),
             index: link.index(),
+            link: link.interface(),
+            host_ip: link.host_ip(),
             node_ip: link.node_ip(),
             stage,
             init_pid: init.map(|init| init.pid),
             processes: group.processes().len(),
             cgroups: crate::cgroup::Cgroups::detect()?.version(),
+            firewall,
             node,
             first_boot: boot,
         })
@@ -88,17 +103,30 @@ impl Machine {
     /// # Errors
     /// CAT-3210 when no control groups are mounted.
     pub fn is_there(&self, name: &NodeName) -> Result<bool> {
-        let folder = self.roots.home.sovereign(name);
-        let running = || Ok(!group_of(name)?.processes().is_empty());
-        if folder.exists() || Netns::of(name).exists() { Ok(true) } else { running() }
+        let layout = self.layout(name);
+        let running = || Ok(!group_of(&layout)?.processes().is_empty());
+        let made = layout.root().exists() || Netns::of(&layout).exists();
+        if made { Ok(true) } else { running() }
     }
 
     /// Looks at every Sovereign recorded on this machine.
     ///
     /// # Errors
     /// Those of [`Machine::status`].
-    pub fn statuses(&self) -> Result<Vec<Status>> {
-        Record::names(&self.roots.home).iter().map(|name| self.status(name)).collect()
+    pub async fn statuses(&self) -> Result<Vec<Status>> {
+        let mut all = Vec::new();
+        for name in Record::names(&self.roots.home) {
+            all.push(self.status(&name).await?);
+        }
+        Ok(all)
+    }
+
+    /// Whether its PID 1 runs.
+    ///
+    /// # Errors
+    /// CAT-3210 when no control groups are mounted.
+    pub fn runs(&self, name: &NodeName) -> Result<bool> {
+        Ok(InitProcess::find(&group_of(&self.layout(name))?).is_some())
     }
 }
 

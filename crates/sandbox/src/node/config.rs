@@ -12,18 +12,12 @@ use serde_json::json;
 
 use super::daemons::{CONTAINERD_SOCKET, cluster_dns};
 use super::{Layout, NodeSpec, POD_RANGE, SERVICE_IP, SPEC};
-use crate::cgroup::Cgroups;
 use crate::outside::certs_d;
 use crate::paths::{private_dir, write_private, write_public};
 use crate::problem::{Result, file};
 
 /// The image that holds a Pod's namespaces; the only one that is imported and not pulled.
 pub const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10";
-
-/// The name of a Sovereign's control group.
-pub fn group_name(sovereign: &str) -> String {
-    format!("catalyst-{sovereign}")
-}
 
 /// Writes every file and makes every folder of the node; keys first.
 ///
@@ -41,7 +35,7 @@ pub fn write_all(spec: &NodeSpec) -> Result<()> {
         let path = etc.join(format!("{name}.kubeconfig"));
         write_private(&path, &kubeconfig(spec, name)?)?;
     }
-    write_public(&etc.join("kubelet.yaml"), &json_bytes(&kubelet(spec)?)?)?;
+    write_public(&etc.join("kubelet.yaml"), &json_bytes(&kubelet(spec))?)?;
     write_public(&etc.join("containerd.toml"), containerd(spec).as_bytes())?;
     write_public(&etc.join("cni/10-catalyst.conflist"), &json_bytes(&cni())?)?;
     let resolver = format!("nameserver {}\noptions timeout:2 attempts:2\n", spec.host_ip);
@@ -80,13 +74,10 @@ pub fn kubeconfig(spec: &NodeSpec, client: &str) -> Result<Vec<u8>> {
     }))
 }
 
-fn kubelet(spec: &NodeSpec) -> Result<serde_json::Value> {
+fn kubelet(spec: &NodeSpec) -> serde_json::Value {
     let pki = spec.layout().pki();
     let etc = spec.layout().etc();
-    let root = match Cgroups::detect()? {
-        Cgroups::V1 { .. } | Cgroups::V2 { .. } => format!("/{}", group_name(&spec.name)),
-    };
-    Ok(json!({
+    json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": spec.node_ip.to_string(),
@@ -105,7 +96,7 @@ fn kubelet(spec: &NodeSpec) -> Result<serde_json::Value> {
         "clusterDNS": [cluster_dns()],
         "resolvConf": etc.join("resolv.conf"),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": root,
+        "cgroupRoot": format!("/{}", spec.layout().label()),
         "failCgroupV1": false,
         "failSwapOn": false,
         // A negative value needs CAP_SYS_RESOURCE, which not every machine grants.
@@ -129,7 +120,7 @@ fn kubelet(spec: &NodeSpec) -> Result<serde_json::Value> {
         "enableDebuggingHandlers": true,
         "shutdownGracePeriod": "0s",
         "logging": {"verbosity": 1},
-    }))
+    })
 }
 
 fn containerd(spec: &NodeSpec) -> String {

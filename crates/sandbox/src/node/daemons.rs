@@ -12,6 +12,11 @@ use super::{API_PORT, DNS_IP, NodeSpec, POD_RANGE, SERVICE_RANGE};
 /// containerd's socket as the node sees it; `/run` is the node's own.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
+/// What runs the containers.
+pub const CONTAINERD: &str = "containerd";
+/// What starts them, again and again.
+pub const KUBELET: &str = "kubelet";
+
 /// One program that PID 1 keeps running.
 #[derive(Debug, Clone)]
 pub struct Daemon {
@@ -122,7 +127,7 @@ fn etcd(spec: &NodeSpec) -> Daemon {
 
 fn containerd(spec: &NodeSpec) -> Daemon {
     Daemon {
-        name: "containerd",
+        name: CONTAINERD,
         program: spec.tools.debian.join("usr/bin/containerd"),
         args: vec!["--config".into(), spec.layout().etc().join("containerd.toml").into()],
         after: &[],
@@ -217,7 +222,7 @@ fn kubelet(spec: &NodeSpec) -> Daemon {
     Daemon {
         after: &["kube-apiserver", "containerd"],
         probe: Probe::Tcp(loopback(10248)),
-        ..kubernetes(spec, "kubelet", args)
+        ..kubernetes(spec, KUBELET, args)
     }
 }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sha2::{Digest, Sha256};
 
 use super::{GROUP, Process, Role, STOP};
+use crate::paths::folder_digits;
 use crate::problem::Result;
 
 /// The folder above all roles in each hierarchy.
@@ -120,6 +120,15 @@ impl Group {
         }
     }
 
+    /// Removes what an older version left under this role's name, unless something runs in it.
+    pub fn remove_older(&self, role: &Role) {
+        let older = Self { mounts: self.mounts.clone(), name: role.as_str().to_owned() };
+        if older.members().is_empty() {
+            // Not ours to insist on: nothing is in it.
+            let _ = older.remove();
+        }
+    }
+
     /// Removes the empty group, deepest folder first, and the parent when no other role is left.
     fn remove(&self) -> Result<()> {
         for folder in self.folders() {
@@ -137,9 +146,7 @@ impl Group {
 
 /// The role, and eight hexadecimal digits that stand for the folder.
 fn name(role: &Role, dir: &Path) -> String {
-    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let hash = hex::encode(Sha256::digest(whole.as_os_str().as_encoded_bytes()));
-    format!("{}-{}", role.as_str(), &hash[..8])
+    format!("{}-{}", role.as_str(), folder_digits(dir))
 }
 
 /// Mount points of all control group hierarchies in a mount table.

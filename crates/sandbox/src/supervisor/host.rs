@@ -141,6 +141,7 @@ impl Supervisor {
             }
         }
         group.kill_and_remove(self.patience.stop).await?;
+        group.remove_older(&self.role);
         match fs::remove_file(self.dir.join(files::STATUS)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(STOP.because("cannot remove the old status").source(error))

@@ -1,7 +1,9 @@
 //! The doctor on this very machine: it must look without changing anything.
 
+use std::collections::BTreeSet;
+
 use catalyst_sandbox::debian::Debian;
-use catalyst_sandbox::doctor::{Question, examine, gather};
+use catalyst_sandbox::doctor::{Question, Wire, examine, gather};
 use catalyst_sandbox::paths::Home;
 use catalyst_sandbox::process::Invocation;
 
@@ -15,8 +17,8 @@ async fn the_doctor_says_a_line_for_everything_and_leaves_no_link() {
         home: Home::new("/nowhere/yet"),
         path: std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned(),
         ports: vec![(support::free_port(), "a test".to_owned())],
-        network: [10, 210, 0],
-        link: "sv0".to_owned(),
+        own: BTreeSet::new(),
+        links: vec![Wire { network: [10, 210, 0], interface: "sv0".to_owned(), ours: false }],
         build_bytes: 0,
         debian: debian.tree().ok(),
     };

@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::commands::Context;
+use crate::commands::up::installation_to_end;
 use crate::output::table;
 
 /// What can be done with the outside.
@@ -27,7 +28,7 @@ pub(crate) enum Command {
     Publish(Publish),
     /// End all its processes; what it keeps stays.
     Down,
-    /// Show its processes and the fronts of the links.
+    /// Show its processes, the mothership's and those of the links' fronts.
     Status,
 }
 
@@ -147,9 +148,11 @@ pub(crate) fn launcher() -> anyhow::Result<Launcher> {
     Ok(Launcher { program, args: ["sandbox", "daemon"].map(String::from).to_vec() })
 }
 
-/// The outside and the fronts as they are.
+/// What runs in the background as it is.
 #[derive(Debug, Serialize)]
 struct Report {
+    ports: Ports,
+    mothership: Option<Status>,
     outside: Option<Status>,
     fronts: Vec<FrontReport>,
 }
@@ -162,8 +165,10 @@ struct FrontReport {
 }
 
 fn status(context: &Context<'_>) -> anyhow::Result<()> {
-    let none = Programs { gitea: PathBuf::new(), registry: PathBuf::new() };
-    let outside = outside(context, Ports::default(), none)?.status();
+    let installation = installation_to_end(context)?;
+    let ports = installation.ports.outside;
+    let mothership = installation.mothership_to_end()?.status();
+    let outside = installation.outside_to_end()?.status();
     let mut fronts = Vec::new();
     for entry in std::fs::read_dir(context.roots.home.sovereigns()).into_iter().flatten().flatten()
     {
@@ -175,7 +180,7 @@ fn status(context: &Context<'_>) -> anyhow::Result<()> {
         fronts.push(FrontReport { sovereign: name.to_string(), status, counts });
     }
     fronts.sort_by(|a, b| a.sovereign.cmp(&b.sovereign));
-    let report = Report { outside, fronts };
+    let report = Report { ports, mothership, outside, fronts };
     context.output.value(&report, || shown(&report))
 }
 
@@ -185,6 +190,7 @@ fn shown(report: &Report) -> String {
         Some(status) => rows.extend(status.children.iter().map(|child| row(whose, child))),
         None => rows.push(vec![whose.into(), "-".into(), "down".into(), "-".into(), "-".into()]),
     };
+    add("mothership", report.mothership.as_ref());
     add("outside", report.outside.as_ref());
     for front in &report.fronts {
         add(&front.sovereign, front.status.as_ref());

@@ -15,6 +15,11 @@ pub(crate) enum Command {
     Build,
     /// Show each tool, its version and whether it is built.
     Status,
+    /// Print where a program lies that was built or unpacked, such as kubectl, kustomize or nft.
+    Path {
+        /// Its own name.
+        program: String,
+    },
     /// Lock the newest versions of the Debian parts in this checkout.
     LockDebian,
 }
@@ -32,6 +37,14 @@ pub(super) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
             Ok(())
         }
         Command::Status => status(context).await,
+        Command::Path { program } => {
+            let installation = installation(context).await?;
+            let path = installation.tools.bin(&program).or_else(|unknown| {
+                let debian = installation.debian.tree().and_then(|tree| tree.bin(&program));
+                debian.map_err(|_| unknown)
+            })?;
+            context.output.line(&path.display().to_string())
+        }
         Command::LockDebian => {
             debian::relock(&context.checkout()?).await?;
             context.output.say("locked; read the difference before you commit it");

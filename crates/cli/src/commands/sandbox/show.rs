@@ -1,6 +1,7 @@
 //! `status` and `logs`.
 
 use anyhow::Result;
+use catalyst_sandbox::firewall::Counters;
 use catalyst_sandbox::lifecycle::Machine;
 use catalyst_sandbox::lifecycle::{Stage, Status};
 use catalyst_sandbox::node::Layout;
@@ -10,10 +11,14 @@ use catalyst_sandbox::problem;
 use crate::output::Output;
 
 /// Shows one Sovereign or all.
-pub(super) fn status(machine: &Machine, name: Option<&NodeName>, output: &Output) -> Result<()> {
+pub(super) async fn status(
+    machine: &Machine,
+    name: Option<&NodeName>,
+    output: &Output,
+) -> Result<()> {
     let all = match name {
-        Some(name) => vec![machine.status(name)?],
-        None => machine.statuses()?,
+        Some(name) => vec![machine.status(name).await?],
+        None => machine.statuses().await?,
     };
     output.value(&all, || match all.as_slice() {
         [] => "no Sovereign on this machine".to_owned(),
@@ -28,10 +33,11 @@ fn table(status: &Status) -> Vec<String> {
         Stage::Starting => "starting",
         Stage::Up => "up",
     };
-    let Status { name, index, node_ip, processes, cgroups, .. } = status;
+    let Status { name, link, node_ip, processes, cgroups, .. } = status;
     let mut lines = vec![format!(
-        "{name}  {stage}  node {node_ip}  link sv{index}  {processes} processes  cgroup {cgroups}"
+        "{name}  {stage}  node {node_ip}  link {link}  {processes} processes  cgroup {cgroups}"
     )];
+    lines.extend(status.firewall.iter().map(firewall));
     for one in status.node.iter().flat_map(|node| &node.daemons) {
         let state = format!("{:?}", one.state).to_lowercase();
         let since = one.since.strftime("%H:%M:%S");
@@ -50,15 +56,28 @@ fn table(status: &Status) -> Vec<String> {
     lines
 }
 
+/// Packets since the link was made: what the Sovereign took from outside, and what it tried.
+fn firewall(counters: &Counters) -> String {
+    let Counters { dns, tls, input_dropped, forward_dropped, ipv6_dropped } = counters;
+    format!(
+        "  firewall: accepted {} dns, {} tls; dropped {} to this machine, {} through it, {} IPv6",
+        dns.packets,
+        tls.packets,
+        input_dropped.packets,
+        forward_dropped.packets,
+        ipv6_dropped.packets
+    )
+}
+
 /// Shows the end of one log, or the list of logs.
-pub(super) fn logs(
+pub(super) async fn logs(
     machine: &Machine,
     name: &NodeName,
     daemon: Option<&str>,
     tail: usize,
     output: &Output,
 ) -> Result<()> {
-    machine.status(name)?;
+    machine.status(name).await?;
     let folder = Layout::at(machine.roots.home.sovereign(name)).log();
     let entries = std::fs::read_dir(&folder).map_err(|e| problem::file("read", &folder, e))?;
     let mut names: Vec<String> = entries
