@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use catalyst_sandbox::daemon::{self, Verb};
+use catalyst_sandbox::hold::Hold;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -40,6 +41,10 @@ fn main() -> ExitCode {
     };
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // Its ports and its link are the only ones of their kind: another checkout's run waits.
+    let lock = std::env::temp_dir().join("catalyst-outside-test.lock");
+    let waiting = |_| println!("waiting for another run of these tests");
+    let _hold = runtime.block_on(Hold::take(&lock, &waiting)).unwrap();
     let (passed, failed) = runtime.block_on(cases::run(place));
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -67,7 +67,7 @@ pub(crate) fn is_root() -> bool {
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
     let root = uid.split_whitespace().nth(1) == Some("0");
     if !root {
-        eprintln!("left out: ending things needs root");
+        eprintln!("skipped: needs root");
     }
     root
 }
