@@ -88,7 +88,7 @@ describe("a real run", () => {
         mothership = await startMothership();
         base = mothership.base;
       }
-      browser = await openBrowser();
+      browser = await openBrowser({ deviceScaleFactor: shots ? 2 : 1 });
       page = browser.page;
       if (token)
         await page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` });
@@ -227,6 +227,21 @@ describe("a real run", () => {
       );
     },
   );
+
+  test("a chosen component shows what it is made of", async () => {
+    const { components } = await api(`deployments/${id}`);
+    const { component, workloads } = components.reduce((a, b) =>
+      b.workloads.total > a.workloads.total ? b : a,
+    );
+    await page.click(`.node:has-text('${component}')`);
+    await page.waitForSelector(`aside h2:has-text('${component}')`);
+    assert.equal(
+      await page.$$eval("aside .workloads .what", (all) => all.length),
+      workloads.items.length,
+    );
+    assert.ok(workloads.items.length > 0, `${component} has no workloads`);
+    await picture("run-selected");
+  });
 
   test("the kubeconfig can be downloaded", async () => {
     await page.goto(`${base}/sovereigns/${id}/access`);
