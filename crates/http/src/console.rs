@@ -41,24 +41,30 @@ pub(crate) fn answer(path: &str, headers: &HeaderMap) -> Response {
 
 fn send(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let unchanged = known.flat_map(|list| list.split(',')).any(|known| known.trim() == tag);
-    let mut response = if unchanged {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let body = match file.data {
-            Cow::Borrowed(bytes) => Body::from(bytes),
-            Cow::Owned(bytes) => Body::from(bytes),
-        };
-        with_type(StatusCode::OK, media_type(name), body)
+    let body = match file.data {
+        Cow::Borrowed(bytes) => Body::from(bytes),
+        Cow::Owned(bytes) => Body::from(bytes),
     };
     let caching =
         if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut response =
+        unless_known(&tag, headers, || with_type(StatusCode::OK, media_type(name), body));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(caching));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// The file, or that it is still the one of this tag. Both carry the page's policy, for a browser
+/// puts the headers of the second in place of those it kept with the file.
+fn unless_known(tag: &str, headers: &HeaderMap, file: impl FnOnce() -> Response) -> Response {
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    if known.flat_map(|list| list.split(',')).any(|known| known.trim() == tag) {
+        let policy = [(CONTENT_SECURITY_POLICY, CONTENT_POLICY)];
+        return (StatusCode::NOT_MODIFIED, policy).into_response();
+    }
+    file()
 }
 
 fn with_type(status: StatusCode, media: &'static str, body: Body) -> Response {
@@ -98,6 +104,17 @@ mod tests {
     fn a_missing_asset_is_not_the_page() {
         let response = answer("/assets/gone-1234.js", &HeaderMap::new());
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn a_page_that_is_still_the_same_keeps_its_policy() {
+        let mut headers = HeaderMap::new();
+        headers.insert(IF_NONE_MATCH, HeaderValue::from_static("\"0\", \"1\""));
+        let page = || with_type(StatusCode::OK, "text/html", Body::empty());
+        let same = unless_known("\"1\"", &headers, page);
+        assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(same.headers()[CONTENT_SECURITY_POLICY], CONTENT_POLICY);
+        assert_eq!(unless_known("\"2\"", &headers, page).status(), StatusCode::OK);
     }
 
     #[test]
