@@ -6,12 +6,13 @@ pub(crate) mod wire;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
 pub(crate) use stream::{EventStream, Frame};
-use wire::{Created, ProblemBody, Sovereign, SovereignList};
+use wire::{Created, PathOfLink, ProblemBody, Sovereign, SovereignList};
 
 /// A plain request answers in milliseconds; this is the limit for a server that hangs.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,9 +46,16 @@ impl ApiProblem {
             code: None,
             title: format!("catalyst-api at {base} cannot be reached"),
             cause: Some(why.to_owned()),
-            fix: Some("start it with `catalyst up`, or name another with --api".to_owned()),
+            fix: Some("Start it with `catalyst up`, or name another with --api.".to_owned()),
         }
     }
+}
+
+/// A one-time login link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) link: SecretString,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// A connection to one catalyst-api, signed in or not.
@@ -93,6 +101,25 @@ impl Client {
         let request =
             self.http.get(format!("{}{path}", self.base)).header("accept", "text/event-stream");
         Ok(EventStream::new(self.send(self.signed(request)).await?))
+    }
+
+    /// Begins a failed phase again.
+    pub(crate) async fn retry(&self, id: &str, phase: &str) -> anyhow::Result<()> {
+        let path = format!("/api/v1/deployments/{id}/phases/{phase}/retry");
+        self.tell(Method::POST, &path).await
+    }
+
+    /// A fresh one-time link, whole, to be opened in a browser.
+    pub(crate) async fn login_link(&self) -> anyhow::Result<Link> {
+        let body = serde_json::json!({});
+        let made: PathOfLink = self.call(Method::POST, "/api/v1/auth/links", &body).await?;
+        let link = SecretString::from(format!("{}{}", self.base, made.path.expose_secret()));
+        Ok(Link { link, expires_at: made.expires_at })
+    }
+
+    /// A JSON answer.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.json(self.request(Method::GET, path)).await
     }
 
     /// A request with a JSON body and a JSON answer.
@@ -143,7 +170,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> ApiProblem {
     let body: ProblemBody = serde_json::from_slice(body).unwrap_or_default();
     let mut fix = body.fix;
     if status == StatusCode::UNAUTHORIZED && fix.is_none() {
-        fix = Some("sign in: catalyst login <one-time link>".to_owned());
+        fix = Some("Sign in with `catalyst login`.".to_owned());
     }
     ApiProblem {
         status: status.as_u16(),

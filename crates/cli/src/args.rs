@@ -12,7 +12,23 @@ use crate::commands;
     name = "catalyst",
     version,
     max_term_width = 100,
-    after_help = "Start here:\n  catalyst doctor                      what this machine lacks, line by line\n  catalyst up                          a mothership and a ready Sovereign on this machine\n  catalyst sovereign watch sov1        follow one, live\n  catalyst sovereign kubeconfig sov1   then: kubectl --kubeconfig=<file> get pods -A"
+    after_help = "\
+Start here:
+  catalyst doctor                       what this machine lacks, line by line
+  catalyst up                           a mothership and a ready Sovereign on this machine
+  catalyst sovereign watch sov1         follow one, live
+  catalyst kubectl sov1 get pods -A     look inside
+  catalyst down                         end it all; volumes stay
+
+Exit codes:
+  0  what was asked for is done
+  1  it was tried and failed; `watch`, `create` and `up`: the Sovereign is not ready
+  2  the command line cannot be understood
+  3  catalyst-api refused the request
+  4  catalyst-api is away
+  5  this machine lacks something, or holds something back
+  With -o json or -o yaml a failure is one document on standard error:
+  {code, title, cause, fix, exitCode}."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -30,7 +46,7 @@ pub(crate) struct Global {
     pub(crate) output: Format,
     /// The catalyst-api to talk to [default: the one of this machine, http://127.0.0.1:7080 unless
     /// `catalyst up` was given another port].
-    #[arg(long, global = true, env = "CATALYST_API", value_name = "URL")]
+    #[arg(long, global = true, env = "CATALYST_API", value_name = "URL", value_parser = api)]
     pub(crate) api: Option<String>,
     /// Plain text without colours; also when NO_COLOR is set or the output is no terminal.
     #[arg(long, global = true, env = "NO_COLOR", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", default_value_t = false, hide_env_values = true)]
@@ -59,27 +75,28 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
     Up(commands::up::Args),
-    /// Take down what `up` started; volumes stay unless --purge.
     Down(commands::down::Args),
-    /// Say what this machine lacks for a local Sovereign, line by line with the remedy.
     Doctor(commands::doctor::Args),
-    /// Sign in with a one-time link and keep a token for later commands.
     Login(commands::login::Args),
-    /// Forget the kept token and revoke it.
-    Logout,
-    /// Create, list, show and follow Sovereigns.
+    Logout(commands::login::LogoutArgs),
     #[command(subcommand, visible_alias = "sov")]
     Sovereign(commands::sovereign::Command),
-    /// Real Sovereigns on this machine, and the world they see.
     #[command(subcommand)]
     Sandbox(commands::sandbox::Command),
-    /// Make bearer tokens for programs.
+    Kubectl(commands::kubectl::Args),
     #[command(subcommand)]
     Token(commands::token::Command),
-    /// Print a completion script for your shell.
     Completions(commands::completions::Args),
+}
+
+/// An address that can be asked: http or https with a host, and no slash at its end.
+fn api(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| format!("it is no address: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("give an address such as http://127.0.0.1:7080".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 impl Command {
@@ -92,3 +109,6 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

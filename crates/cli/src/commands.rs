@@ -4,6 +4,7 @@
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod kubectl;
 pub(crate) mod login;
 pub(crate) mod sandbox;
 pub(crate) mod sovereign;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use catalyst_sandbox::installation::Settings;
+use catalyst_sandbox::mothership::local_token;
 use catalyst_sandbox::paths::{Roots, RootsInput, find_checkout};
 
 use crate::api::Client;
@@ -39,17 +41,22 @@ impl Context<'_> {
     pub(crate) fn api(&self) -> anyhow::Result<String> {
         match &self.global.api {
             Some(api) => Ok(api.clone()),
-            None => {
-                let port = Settings::recorded(&self.roots.home)?.api_port;
-                Ok(format!("http://127.0.0.1:{port}"))
-            }
+            None => self.own_api(),
         }
     }
 
-    /// A client with the token kept for this server.
+    fn own_api(&self) -> anyhow::Result<String> {
+        let port = Settings::recorded(&self.roots.home)?.api_port;
+        Ok(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// A client with the token kept for this server; for this machine's own with the token that its
+    /// mothership wrote for its tools, when nobody signed in.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let api = self.api()?;
-        Client::new(&api, self.sessions.token(&api)?)
+        let own = || (self.own_api().ok()? == api).then(|| local_token(&self.roots.home).ok())?;
+        let token = self.sessions.token(&api)?.or_else(own);
+        Client::new(&api, token)
     }
 
     /// The source tree: the one given, else the nearest above the working folder.
@@ -92,7 +99,8 @@ async fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<()>
         Command::Down(args) => down::run(args, context).await,
         Command::Doctor(_) => doctor::run(context).await,
         Command::Login(args) => login::login(args, context).await,
-        Command::Logout => login::logout(context).await,
+        Command::Logout(_) => login::logout(context).await,
+        Command::Kubectl(args) => kubectl::run(args, context).await,
         Command::Sovereign(command) => sovereign::run(command, context).await,
         Command::Sandbox(command) => sandbox::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,

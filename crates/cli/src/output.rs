@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::args::{Format, Global};
 
+/// How a text begins to name one of our commands.
+const NAMED: &str = concat!("`catalyst", " ");
+
 /// Whoever read standard output has gone: nothing more can be told, and that is no failure of ours.
 #[derive(Debug)]
 pub(crate) struct OutputClosed;
@@ -27,13 +30,16 @@ pub(crate) struct Output {
     /// Standard error is a terminal: progress may be drawn over itself.
     pub(crate) live: bool,
     colour: bool,
+    /// What the person typed to call this program.
+    call: String,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         let live = io::stderr().is_terminal();
         let colour = !global.no_color && live && io::stdout().is_terminal();
-        Self { format: global.output, live, colour }
+        let typed = std::env::args_os().next().unwrap_or_default().into_string();
+        Self { format: global.output, live, colour, call: called(typed.ok(), live) }
     }
 
     /// Prints one line of data.
@@ -80,9 +86,23 @@ impl Output {
         self.line(text.trim_end())
     }
 
-    /// Says something to the person; not data.
+    /// Prints a YAML document that was made elsewhere: as it is, or in the format asked for.
+    pub(crate) fn yaml(&self, text: &str) -> anyhow::Result<()> {
+        if self.format != Format::Json {
+            return self.line(text.trim_end());
+        }
+        let value: serde_json::Value = serde_saphyr::from_str(text).context("read the YAML")?;
+        self.value(&value, String::new)
+    }
+
+    /// Says something to the person; not data. Commands are named as the person called this one.
     pub(crate) fn say(&self, line: &str) {
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{}", self.callable(line));
+    }
+
+    /// Texts name commands as `catalyst …`; a checkout's own is not on the search path.
+    fn callable(&self, text: &str) -> String {
+        text.replace(NAMED, &format!("`{} ", self.call))
     }
 
     /// The headline of a failure.
@@ -99,6 +119,15 @@ impl Output {
     pub(crate) fn paint(&self, text: &str, style: Style) -> String {
         if self.colour { text.style(style).to_string() } else { text.to_owned() }
     }
+}
+
+/// How the person can call this program again. A whole path in a log is a program's doing, and its
+/// reader may be anywhere.
+fn called(typed: Option<String>, live: bool) -> String {
+    let fine = |typed: &String| {
+        !typed.is_empty() && !typed.contains(' ') && (live || !typed.starts_with('/'))
+    };
+    typed.filter(fine).unwrap_or_else(|| "catalyst".to_owned())
 }
 
 /// Aligns rows under a header by display width; the last column is not padded.
@@ -127,6 +156,18 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_is_told_the_command_as_it_can_be_typed() {
+        assert_eq!(called(Some("./catalyst".into()), false), "./catalyst");
+        assert_eq!(called(Some("/opt/catalyst".into()), true), "/opt/catalyst");
+        assert_eq!(called(Some("/opt/catalyst".into()), false), "catalyst");
+        let output =
+            Output { format: Format::Table, live: false, colour: false, call: "./catalyst".into() };
+        let text = "Run `catalyst up`; catalyst-api and `catalystd api` stay what they are.";
+        let told = "Run `./catalyst up`; catalyst-api and `catalystd api` stay what they are.";
+        assert_eq!(output.callable(text), told);
+    }
 
     #[test]
     fn columns_line_up_and_lines_have_no_trailing_space() {

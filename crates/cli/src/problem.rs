@@ -36,6 +36,18 @@ impl std::fmt::Display for Explained {
 
 impl std::error::Error for Explained {}
 
+/// A program that was run in our place failed and has said why; its exit code is ours.
+#[derive(Debug)]
+pub(crate) struct Ended(pub(crate) u8);
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "it ended with {}", self.0)
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// What is printed of a failure, whatever it was.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Report {
@@ -58,6 +70,9 @@ const MACHINE: u8 = 5;
 pub(crate) fn report(error: &anyhow::Error, follows: bool, output: &Output) -> ExitCode {
     if error.downcast_ref::<OutputClosed>().is_some() {
         return if follows { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
+    }
+    if let Some(Ended(code)) = error.downcast_ref() {
+        return ExitCode::from(*code);
     }
     let report = explain(error);
     print(&report, output);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use catalyst_sandbox::paths::write_private;
+use catalyst_sandbox::paths::{private_dir, write_private};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// The file of kept tokens: server → bearer.
@@ -33,7 +33,9 @@ impl Sessions {
     /// Forgets the token of a server.
     pub(crate) fn forget(&self, api: &str) -> anyhow::Result<()> {
         let mut all = self.read()?;
-        all.remove(api);
+        if all.remove(api).is_none() {
+            return Ok(());
+        }
         self.write(&all)
     }
 
@@ -47,6 +49,9 @@ impl Sessions {
     }
 
     fn write(&self, all: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        if let Some(folder) = self.file.parent() {
+            private_dir(folder)?;
+        }
         write_private(&self.file, &serde_json::to_vec_pretty(all)?)?;
         Ok(())
     }
@@ -61,11 +66,13 @@ mod tests {
     #[test]
     fn a_kept_token_is_found_again_in_a_private_file() {
         let folder = tempfile::tempdir().unwrap();
-        let sessions = Sessions::new(folder.path().join("credentials.json"));
+        // Whoever signs in to another machine's server has no folder of ours yet.
+        let file = folder.path().join("new/credentials.json");
+        let sessions = Sessions::new(file.clone());
         assert!(sessions.token("http://a").unwrap().is_none());
         sessions.keep("http://a", &SecretString::from("cat_x")).unwrap();
         assert_eq!(sessions.token("http://a").unwrap().unwrap().expose_secret(), "cat_x");
-        let mode = std::fs::metadata(folder.path().join("credentials.json")).unwrap();
+        let mode = std::fs::metadata(&file).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
         sessions.forget("http://a").unwrap();
         assert!(sessions.token("http://a").unwrap().is_none());

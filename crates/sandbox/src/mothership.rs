@@ -13,7 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::installation::Settings;
-use crate::paths::private_dir;
+use crate::paths::{Home, private_dir};
 use crate::problem::{Code, Result, file};
 use crate::supervisor::{Child, Launcher, Patience, Ready, Role, Spec, Status, Supervisor, ports};
 
@@ -154,7 +154,7 @@ impl Mothership {
     }
 
     fn token_file(&self) -> PathBuf {
-        self.config.dir.join("local.token")
+        token_file(&self.config.dir)
     }
 
     fn spec(&self) -> Result<Spec> {
@@ -217,6 +217,18 @@ impl Mothership {
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// The bearer token of this machine's own tools, wherever its mothership listens.
+///
+/// # Errors
+/// CAT-3180 when there never was one, or it is somebody else's to read.
+pub fn local_token(home: &Home) -> Result<SecretString> {
+    read(&token_file(&home.mothership()))
+}
+
+fn token_file(dir: &Path) -> PathBuf {
+    dir.join("local.token")
 }
 
 fn local(port: u16) -> SocketAddr {

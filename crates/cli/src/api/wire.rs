@@ -2,7 +2,11 @@
 //! of the way: a newer server does not break an older client.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+/// The id of Phase 0.
+pub(crate) const INFRASTRUCTURE: &str = "infrastructure";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -12,6 +16,13 @@ pub(crate) struct ProblemBody {
     pub(crate) detail: Option<String>,
     pub(crate) cause: Option<String>,
     pub(crate) fix: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PathOfLink {
+    pub(crate) path: SecretString,
+    #[serde(rename = "expiresAt")]
+    pub(crate) expires_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -119,11 +130,46 @@ pub(crate) struct Event {
 }
 
 impl Sovereign {
+    /// The first phase that failed.
+    pub(crate) fn failed_phase(&self) -> Option<&str> {
+        self.phases.iter().find(|phase| phase.state == "failed").map(|phase| phase.id.as_str())
+    }
+
+    /// Whether its infrastructure failed: nothing goes on by itself there. A kit that failed is
+    /// watched on and may yet be ready.
+    pub(crate) fn can_be_retried(&self) -> bool {
+        self.status == "failed" && self.failed_phase().is_none_or(|id| id == INFRASTRUCTURE)
+    }
+
     /// Whether nothing will change by itself any more, so that waiting is over.
     pub(crate) fn is_settled(&self) -> bool {
         matches!(
             self.status.as_str(),
-            "ready" | "failed" | "timed-out" | "flux-not-reconciling" | "destroyed"
+            "ready" | "degraded" | "failed" | "timed-out" | "flux-not-reconciling" | "destroyed"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_failed_infrastructure_has_to_be_begun_again() {
+        let sovereign = |status: &str, failed: &str| Sovereign {
+            status: status.to_owned(),
+            phases: ["infrastructure", "kubeconfig", "kit"]
+                .map(|id| Phase {
+                    id: id.to_owned(),
+                    state: if id == failed { "failed" } else { "done" }.to_owned(),
+                    ..Phase::default()
+                })
+                .to_vec(),
+            ..Sovereign::default()
+        };
+        assert!(sovereign("failed", "infrastructure").can_be_retried());
+        assert!(!sovereign("failed", "kit").can_be_retried());
+        assert!(!sovereign("timed-out", "kubeconfig").can_be_retried());
+        assert!(!sovereign("ready", "").can_be_retried());
     }
 }

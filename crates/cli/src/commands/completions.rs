@@ -5,9 +5,8 @@ use clap::CommandFactory as _;
 use crate::output::Output;
 
 /// Print a completion script for your shell.
-///
-/// For example: source <(catalyst completions bash)
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  source <(catalyst completions bash)")]
 pub(crate) struct Args {
     /// The shell to complete in.
     #[arg(value_enum)]

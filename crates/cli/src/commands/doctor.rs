@@ -19,6 +19,7 @@ use crate::output::Output;
 ///
 /// Exits with 0 when nothing stands in the way. It changes nothing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  catalyst doctor")]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(context: &Context<'_>) -> anyhow::Result<()> {

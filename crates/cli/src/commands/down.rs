@@ -13,6 +13,7 @@ use crate::problem::joined;
 /// Ends the mothership, every Sovereign of this machine and the outside world. Records, volumes and
 /// images stay, so that `catalyst up` goes on where it was.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  catalyst down --purge")]
 pub(crate) struct Args {
     /// Remove records, volumes and credentials too; the cache of tools stays.
     #[arg(long)]

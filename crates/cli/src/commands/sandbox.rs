@@ -17,11 +17,14 @@ use super::Context;
 use super::up::installation_to_end;
 
 /// Real Sovereigns on this machine, and the world they see.
+///
+/// `catalyst up` uses these; by hand they serve to look into one, and to make one without a
+/// mothership.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a Sovereign by hand, or continue where it was cut off.
     Up(up::Up),
     /// Stop a Sovereign and remove everything of it but its data.
+    #[command(after_help = "Example:\n  catalyst sandbox down sov2 --purge")]
     Down {
         /// Its name.
         #[arg(value_parser = name)]
@@ -31,18 +34,21 @@ pub(crate) enum Command {
         purge: bool,
     },
     /// Say what there is of one Sovereign, or of all.
+    #[command(after_help = "Example:\n  catalyst sandbox status sov1")]
     Status {
         /// Its name; all when left out.
         #[arg(value_parser = name)]
         name: Option<NodeName>,
     },
     /// Print the administrator's kubeconfig: a secret that opens the whole cluster.
+    #[command(after_help = "Example:\n  catalyst sandbox kubeconfig sov1 > sov1.yaml")]
     Kubeconfig {
         /// The Sovereign's name.
         #[arg(value_parser = name)]
         name: NodeName,
     },
     /// Print a daemon's log, or list the logs.
+    #[command(after_help = "Example:\n  catalyst sandbox logs sov1 kube-apiserver --tail 20")]
     Logs {
         /// The Sovereign's name.
         #[arg(value_parser = name)]
@@ -53,12 +59,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 100)]
         tail: usize,
     },
-    /// One step of `infra/sandbox`; every step can be repeated.
     Step(step::Step),
-    /// The pinned tools and Debian parts a Sovereign is made of.
     #[command(subcommand)]
     Tools(parts::Command),
-    /// The world beyond a Sovereign's link: git and the registries, as processes on this machine.
     #[command(subcommand)]
     Outside(outside::Command),
     /// What this program runs as in the background.
@@ -88,7 +91,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         }
         Command::Kubeconfig { name } => {
             let kubeconfig = installation_to_end(context)?.machine_to_end().kubeconfig(&name)?;
-            context.output.line(String::from_utf8_lossy(&kubeconfig).trim_end())
+            context.output.yaml(&String::from_utf8_lossy(&kubeconfig))
         }
         Command::Logs { name, daemon, tail } => {
             let machine = installation_to_end(context)?.machine_to_end();

@@ -1,13 +1,15 @@
-//! `catalyst sovereign`: create, list, get, watch, kubeconfig.
+//! `catalyst sovereign`: create, list, get, watch, retry, kubeconfig.
 
 pub(crate) mod create;
 mod get;
 mod kubeconfig;
 mod list;
+pub(crate) mod retry;
 pub(crate) mod watch;
 
 use clap::Subcommand;
 
+use self::watch::Hope;
 use super::Context;
 use crate::api::Client;
 use crate::api::wire::Sovereign;
@@ -16,22 +18,26 @@ use crate::problem::Explained;
 /// Create, list, show and follow Sovereigns.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a Sovereign, and follow it unless --detach.
     Create(create::Args),
     /// List the Sovereigns with their state.
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", after_help = "Example:\n  catalyst sovereign list -o json")]
     List,
     /// Show one: the answer first, then phases, resources and components.
+    #[command(after_help = "Example:\n  catalyst sovereign get sov1")]
     Get {
         /// Name, domain or id.
         sovereign: String,
     },
     /// Follow one until it is ready or has failed; exit 0 only when it is ready.
+    ///
+    /// A live tree on a terminal; one line an event in a pipe. With -o json every event is one line
+    /// and the last line is the Sovereign's state; with -o yaml each is a document.
+    #[command(after_help = "Example:\n  catalyst sovereign watch sov1")]
     Watch {
         /// Name, domain or id.
         sovereign: String,
     },
-    /// Print its kubeconfig.
+    Retry(retry::Args),
     Kubeconfig(kubeconfig::Args),
 }
 
@@ -40,6 +46,7 @@ impl Command {
     pub(crate) fn follows(&self) -> bool {
         match self {
             Self::Create(args) => !args.detach,
+            Self::Retry(args) => !args.detach,
             Self::Watch { .. } => true,
             _ => false,
         }
@@ -54,8 +61,9 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         Command::Watch { sovereign } => {
             let client = context.client()?;
             let found = find(&client, &sovereign).await?;
-            watch::run(&client, &found.id, context.output).await
+            watch::run(&client, &found.id, Hope::None, context.output).await
         }
+        Command::Retry(args) => retry::run(args, context).await,
         Command::Kubeconfig(args) => kubeconfig::run(args, context).await,
     }
 }
@@ -70,8 +78,8 @@ pub(crate) async fn find(client: &Client, wanted: &str) -> anyhow::Result<Sovere
     }
     let names: Vec<_> = all.iter().map(|item| item.name.as_str()).collect();
     let fix = match names.as_slice() {
-        [] => "there is none yet: catalyst sovereign create sov1".to_owned(),
-        names => format!("known are: {}", names.join(", ")),
+        [] => "There is none yet: `catalyst sovereign create sov1` makes one.".to_owned(),
+        names => format!("Known are: {}.", names.join(", ")),
     };
     Err(Explained::new(format!("no Sovereign is called `{wanted}`"), fix).into())
 }

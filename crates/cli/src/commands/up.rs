@@ -5,8 +5,6 @@
 
 pub(crate) mod progress;
 
-use std::time::{Duration, Instant};
-
 use anyhow::Context as _;
 use catalyst_sandbox::doctor;
 use catalyst_sandbox::installation::{Installation, Settings};
@@ -15,26 +13,27 @@ use catalyst_sandbox::mothership::Mothership;
 use catalyst_sandbox::outside;
 use catalyst_sandbox::publish;
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 
 use self::progress::Progress;
 use super::Context;
 use super::sandbox::outside::Up as OutsidePorts;
-use super::sovereign::{create, watch};
+use super::sovereign::watch::Hope;
+use super::sovereign::{create, retry, watch};
 use crate::api::Client;
 use crate::output::Output;
-use crate::problem::Explained;
-
-/// How long the components of a Sovereign that was started again may take to be healthy.
-const AGAIN: Duration = Duration::from_secs(300);
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
 ///
 /// Builds what is missing (the first time takes about half an hour and 25 GB of room for a while),
 /// prints the link to watch in a browser, then follows the Sovereign until it is ready. Everything
 /// keeps running afterwards; `catalyst down` ends it.
+///
+/// With -o json every event is one line and the last line is the Sovereign's state.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  catalyst up                  a Sovereign called sov1
+  catalyst up lab --port 8080  another name, and the console on another port")]
 pub(crate) struct Args {
     /// The Sovereign's name.
     #[arg(default_value = "sov1")]
@@ -87,23 +86,20 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
     let client = Client::new(&mothership.url(), Some(mothership.token()?))?;
     resume_nodes(&installation, context).await?;
     context.output.say("");
-    context.output.say(&format!("  open  {}", mothership.login_link()?.expose_secret()));
-    context.output.say("        (signs you in once; `catalyst login` takes it too)");
+    let link = client.login_link().await?.link;
+    context.output.say(&format!("  open  {}", link.expose_secret()));
+    context.output.say("        (signs you in once; `catalyst login --link` prints another)");
     context.output.say("");
     if args.without_sovereign {
-        return Ok(());
+        return context.output.data(&json!({ "api": mothership.url() }));
     }
-    let id = sovereign(&client, &args.name).await?;
-    stands_again(&client, &id, context.output).await?;
-    watch::run(&client, &id, context.output).await?;
+    let (id, hope) = sovereign(&client, &args.name, context.output).await?;
+    watch::run(&client, &id, hope, context.output).await?;
+    let name = &args.name;
     context.output.say("");
-    context
-        .output
-        .say(&format!("{} is ready. It keeps running; `catalyst down` ends it.", args.name));
-    context.output.say(&format!(
-        "  catalyst sovereign kubeconfig {0} --to {0}.yaml && kubectl --kubeconfig {0}.yaml get pods -A",
-        args.name
-    ));
+    context.output.say(&format!("{name} is ready. It keeps running; `catalyst down` ends it."));
+    context.output.say(&format!("  look inside   `catalyst kubectl {name} get pods -A`"));
+    context.output.say("  another one   `catalyst sovereign create sov2`");
     Ok(())
 }
 
@@ -164,7 +160,6 @@ async fn provide(installation: &Installation, context: &Context<'_>) -> anyhow::
     let mothership = installation.mothership(&source)?;
     mothership.up().await?;
     progress.done();
-    context.sessions.keep(&mothership.url(), &mothership.token()?)?;
     Ok(mothership)
 }
 
@@ -184,36 +179,24 @@ async fn resume_nodes(installation: &Installation, context: &Context<'_>) -> any
     Ok(())
 }
 
-/// Waits while what stood before is not healthy again after a start; not for ever, and whatever is
-/// then still wrong is what the caller tells.
-async fn stands_again(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
-    let deadline = Instant::now() + AGAIN;
-    let mut told = String::new();
-    loop {
-        let sovereign = client.sovereign(id).await?;
-        if sovereign.status != "degraded" || Instant::now() > deadline {
-            return Ok(());
-        }
-        if told != sovereign.answer.headline {
-            told.clone_from(&sovereign.answer.headline);
-            output.say(&format!("  {told}"));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// The id of the Sovereign of this name, created when there is none.
-async fn sovereign(client: &Client, name: &str) -> anyhow::Result<String> {
+/// The Sovereign of this name, and how long it is worth waiting for: created when there is none,
+/// begun again when its infrastructure failed.
+async fn sovereign(client: &Client, name: &str, output: &Output) -> anyhow::Result<(String, Hope)> {
     let all = client.sovereigns().await?.deployments;
-    if let Some(found) = all.iter().find(|item| item.name == name) {
-        let ended = matches!(found.status.as_str(), "failed" | "timed-out" | "destroyed");
-        if ended {
-            let headline = format!("{name} is {}: {}", found.status, found.answer.headline);
-            let fix = "take everything down and begin anew: catalyst down --purge";
-            return Err(Explained::new(headline, found.answer.fix.as_deref().unwrap_or(fix)).into());
-        }
-        return Ok(found.id.clone());
+    let found = all.into_iter().find(|item| item.name == name && item.status != "destroyed");
+    let Some(found) = found else {
+        let created = create::post(client, &create::Args::local(name)).await?;
+        return Ok((created.id, Hope::None));
+    };
+    if found.can_be_retried() {
+        output.say(&format!("{name} failed: {}; trying again", found.answer.headline));
+        retry::post(client, &found).await?;
+        return Ok((found.id, Hope::None));
     }
-    let args = create::Args::local(name);
-    Ok(create::post(client, &args).await?.id)
+    if found.is_settled() && found.status != "ready" {
+        output.say(&format!("{name} is {}: {}", found.status, found.answer.headline));
+        output.say("  the mothership goes on watching it, and so does this command for a while");
+        return Ok((found.id, Hope::begin()));
+    }
+    Ok((found.id, Hope::None))
 }

@@ -4,5 +4,11 @@
 
 mod bad_machine;
 mod ending;
+mod following;
+mod formats;
+mod inside;
+mod launcher;
 mod place;
 mod program;
+mod server;
+mod sign_in;

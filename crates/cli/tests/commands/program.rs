@@ -1,7 +1,12 @@
 //! Runs `catalyst` with an environment and folders of its own.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a command may go on that has nobody to talk to.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One installation that nobody else has; its folders are made by whoever needs them.
 pub(crate) struct Program {
@@ -49,6 +54,33 @@ impl Program {
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
         Said::of(&self.command(args).output().unwrap())
+    }
+
+    /// With text on its standard input.
+    pub(crate) fn feed(&self, args: &[&str], text: &str) -> Said {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        Said::of(&child.wait_with_output().unwrap())
+    }
+
+    /// As `… | head -1`: its reader takes one line and goes. The exit code, or none when it had to
+    /// be killed.
+    pub(crate) fn head(&self, args: &[&str]) -> Said {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut out = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut out).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Said { out, ..Said::of(&child.wait_with_output().unwrap()) }
     }
 }
 

@@ -14,21 +14,26 @@ use catalyst_sandbox::supervisor::{ChildStatus, Launcher, Role, Status};
 use catalyst_sandbox::tools::{Pins, Tools};
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::commands::Context;
 use crate::commands::up::installation_to_end;
 use crate::output::table;
 
-/// What can be done with the outside.
+/// The world beyond a Sovereign's link: git and the registries, as processes on this machine.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start what is missing of it; run again to change a port.
+    #[command(after_help = "Example:\n  catalyst sandbox outside up --gitea-port 7182")]
     Up(Up),
     /// Put everything a Sovereign pulls into it: images, charts, the kit's git content.
+    #[command(after_help = "Example:\n  catalyst sandbox outside publish")]
     Publish(Publish),
     /// End all its processes; what it keeps stays.
+    #[command(after_help = "Example:\n  catalyst sandbox outside down")]
     Down,
     /// Show its processes, the mothership's and those of the links' fronts.
+    #[command(after_help = "Example:\n  catalyst sandbox outside status -o yaml")]
     Status,
 }
 
@@ -67,7 +72,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
             let programs = Programs { gitea: PathBuf::new(), registry: PathBuf::new() };
             outside(context, Ports::default(), programs)?.down().await?;
             context.output.say("the outside is down");
-            Ok(())
+            context.output.data(&json!({ "ended": ["the outside world"] }))
         }
         Command::Status => status(context),
     }
@@ -116,7 +121,7 @@ async fn publish(args: Publish, context: &Context<'_>) -> anyhow::Result<()> {
     context
         .output
         .say(&format!("{images} images and {charts} charts sent; main is at {}", git.commit));
-    Ok(())
+    context.output.data(&json!({ "images": images, "charts": charts, "commit": git.commit }))
 }
 
 async fn tools(context: &Context<'_>) -> anyhow::Result<Tools> {

@@ -1,6 +1,7 @@
 //! `catalyst sandbox tools`: build or show what a Sovereign is made of.
 
 use catalyst_sandbox::debian;
+use catalyst_sandbox::tools::Entry;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -12,15 +13,19 @@ use crate::output::table;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build what is missing; a second run builds nothing.
+    #[command(after_help = "Example:\n  catalyst sandbox tools build")]
     Build,
     /// Show each tool, its version and whether it is built.
+    #[command(after_help = "Example:\n  catalyst sandbox tools status -o json")]
     Status,
     /// Print where a program lies that was built or unpacked, such as kubectl, kustomize or nft.
+    #[command(after_help = "Example:\n  $(catalyst sandbox tools path kubectl) version --client")]
     Path {
         /// Its own name.
         program: String,
     },
     /// Lock the newest versions of the Debian parts in this checkout.
+    #[command(after_help = "Example:\n  catalyst sandbox tools lock-debian")]
     LockDebian,
 }
 
@@ -34,7 +39,8 @@ pub(super) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
             progress.stage("Debian parts");
             installation.debian.ensure(&|event| progress.debian(event)).await?;
             progress.done();
-            Ok(())
+            let data: Vec<_> = installation.tools.entries().iter().map(value).collect();
+            context.output.data(&data)
         }
         Command::Status => status(context).await,
         Command::Path { program } => {
@@ -43,26 +49,29 @@ pub(super) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
                 let debian = installation.debian.tree().and_then(|tree| tree.bin(&program));
                 debian.map_err(|_| unknown)
             })?;
-            context.output.line(&path.display().to_string())
+            let shown = path.display().to_string();
+            context.output.value(&json!({ "program": program, "path": shown }), || shown.clone())
         }
         Command::LockDebian => {
             debian::relock(&context.checkout()?).await?;
             context.output.say("locked; read the difference before you commit it");
-            Ok(())
+            context.output.data(&json!({ "locked": true }))
         }
     }
+}
+
+fn value(entry: &Entry) -> serde_json::Value {
+    let (name, version) = (&entry.pin.name, &entry.pin.version);
+    json!({ "name": name, "version": version, "key": entry.key, "built": entry.is_complete() })
 }
 
 async fn status(context: &Context<'_>) -> anyhow::Result<()> {
     let installation = installation(context).await?;
     let entries = installation.tools.entries();
     let built = |complete: bool| if complete { "built" } else { "missing" };
-    let data: Vec<_> = entries
-        .iter()
-        .map(|entry| json!({ "name": entry.pin.name, "version": entry.pin.version, "key": entry.key, "built": entry.is_complete() }))
-        .collect();
+    let data: Vec<_> = entries.iter().map(value).collect();
     context.output.value(&data, || {
-        let row = |entry: &catalyst_sandbox::tools::Entry| {
+        let row = |entry: &Entry| {
             let state = built(entry.is_complete()).to_owned();
             vec![entry.pin.name.clone(), entry.pin.version.clone(), entry.key.clone(), state]
         };

@@ -7,8 +7,10 @@ use catalyst_sandbox::lifecycle::{Stage, Status};
 use catalyst_sandbox::node::Layout;
 use catalyst_sandbox::paths::NodeName;
 use catalyst_sandbox::problem;
+use serde_json::json;
 
 use crate::output::Output;
+use crate::problem::Explained;
 
 /// Shows one Sovereign or all.
 pub(super) async fn status(
@@ -92,9 +94,14 @@ pub(super) async fn logs(
             let text = std::fs::read(&path).map_err(|e| problem::file("read", &path, e))?;
             let text = String::from_utf8_lossy(&text);
             let lines: Vec<&str> = text.lines().collect();
-            output.line(&lines[lines.len().saturating_sub(tail)..].join("\n"))
+            let end = &lines[lines.len().saturating_sub(tail)..];
+            let data = json!({ "name": name.as_str(), "log": daemon, "lines": end });
+            output.value(&data, || end.join("\n"))
         }
-        Some(daemon) => anyhow::bail!("there is no log `{daemon}`; there are {}", names.join(", ")),
-        None => output.line(&names.join("\n")),
+        Some(daemon) => {
+            let fix = format!("There are: {}.", names.join(", "));
+            Err(Explained::new(format!("there is no log `{daemon}`"), fix).into())
+        }
+        None => output.value(&json!({ "name": name.as_str(), "logs": names }), || names.join("\n")),
     }
 }

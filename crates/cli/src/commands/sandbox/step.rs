@@ -7,13 +7,16 @@ use catalyst_sandbox::lifecycle::Wish;
 use catalyst_sandbox::link::DEFAULT_PREFIX;
 use catalyst_sandbox::node::{Boot, Reach};
 use catalyst_sandbox::paths::NodeName;
+use clap::ValueEnum as _;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::super::Context;
 use super::super::up::{installation, installation_to_end};
 
-/// What `step` takes.
+/// One step of `infra/sandbox`; every step can be repeated.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  catalyst sandbox step control-plane --name sov1")]
 pub(crate) struct Step {
     /// Which step
     #[arg(value_enum)]
@@ -90,7 +93,8 @@ impl Step {
                 "the API server is ready".to_owned()
             }
         };
-        context.output.line(&text)
+        let data = json!({ "name": wish.name.as_str(), "step": self.step.to_possible_value().map(|it| it.get_name().to_owned()), "says": text });
+        context.output.value(&data, || text)
     }
 
     fn values(&self) -> Result<Values> {

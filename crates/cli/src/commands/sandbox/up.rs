@@ -10,11 +10,17 @@ use catalyst_sandbox::link::DEFAULT_PREFIX;
 use catalyst_sandbox::node::{Boot, Reach};
 use catalyst_sandbox::paths::NodeName;
 
+use serde_json::json;
+
 use super::super::Context;
 use super::super::up::installation;
 
-/// What `up` takes.
+/// Start a Sovereign by hand, or continue where it was cut off.
+///
+/// Without a mothership: nothing watches it and no deployment is recorded. `catalyst up` is the way
+/// to one that is.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  catalyst sandbox up lab --reach cluster")]
 pub(crate) struct Up {
     /// Its name: lowercase letters, digits and hyphens, at most 15
     #[arg(value_parser = super::name)]
@@ -85,6 +91,8 @@ impl Up {
         };
         let installation = installation(context).await?;
         let spec = installation.up(&wish, tell).await?;
-        context.output.line(&format!("{} is up at {}", spec.name, spec.api_server()))
+        let server = spec.api_server();
+        let data = json!({ "name": spec.name, "index": spec.index, "apiServer": server });
+        context.output.value(&data, || format!("{} is up at {server}", spec.name))
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Context, watch};
+use super::Context;
+use super::watch::{self, Hope};
 use crate::api::Client;
 use crate::api::wire::Created;
 
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     /// Whom to write to about it.
     #[arg(long, default_value = "owner@catalyst.test")]
     pub(crate) org_email: String,
-    /// Return at once; follow later with `catalyst sovereign watch`.
+    /// Return at once; follow later with `catalyst sovereign watch NAME`.
     #[arg(long)]
     pub(crate) detach: bool,
 }
@@ -49,7 +50,7 @@ pub(crate) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<()>
     if args.detach {
         return context.output.value(&created, || format!("{} {}", created.name, created.id));
     }
-    watch::run(&client, &created.id, context.output).await
+    watch::run(&client, &created.id, Hope::None, context.output).await
 }
 
 /// Sends the request.

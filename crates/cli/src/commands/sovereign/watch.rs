@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::api::wire::{Event, Sovereign};
+use crate::api::wire::{Answer, Event, Sovereign};
 use crate::api::{Client, Frame};
 use crate::args::Format;
 use crate::output::{Output, OutputClosed};
@@ -18,10 +18,39 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Times on screen move even when nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 
+/// How long a Sovereign that did not become ready in time is followed on: its watching goes on at
+/// the mothership, and it may be ready yet.
+const HOPE: Duration = Duration::from_secs(600);
+
+/// Whether an end that is not `ready` may still change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hope {
+    /// It is the answer.
+    None,
+    /// It may, until then.
+    Until(tokio::time::Instant),
+}
+
+impl Hope {
+    /// From now on, for as long as it is worth waiting.
+    pub(crate) fn begin() -> Self {
+        Self::Until(tokio::time::Instant::now() + HOPE)
+    }
+
+    fn is_left(self) -> bool {
+        matches!(self, Self::Until(end) if tokio::time::Instant::now() < end)
+    }
+}
+
 /// Follows until ready (success) or any other end (failure with the cause).
-pub(crate) async fn run(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    client: &Client,
+    id: &str,
+    hope: Hope,
+    output: &Output,
+) -> anyhow::Result<()> {
     let mut view = View::new(output);
-    let sovereign = match follow(client, id, &mut view).await {
+    let sovereign = match follow(client, id, hope, &mut view).await {
         // Nobody listens any more; what is left to tell is the exit code.
         Err(error) if error.is::<OutputClosed>() => {
             let ready = client.sovereign(id).await.is_ok_and(|now| now.status == "ready");
@@ -29,23 +58,38 @@ pub(crate) async fn run(client: &Client, id: &str, output: &Output) -> anyhow::R
         }
         outcome => outcome?,
     };
-    view.close(&sovereign);
+    view.close(&sovereign)?;
     if sovereign.status == "ready" {
         return Ok(());
     }
-    let answer = &sovereign.answer;
-    let code = answer.code.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
-    let cause = answer.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let fix = answer.fix.clone().unwrap_or_default();
-    Err(Explained::new(format!("{code}{}{cause}", answer.headline), fix).into())
+    let Answer { headline, cause, fix, code, .. } = sovereign.answer.clone();
+    let mut failure = Explained::new(headline, fix.unwrap_or_default());
+    (failure.code, failure.cause) = (code, cause);
+    if sovereign.can_be_retried() {
+        let again = format!("`catalyst sovereign retry {}` tries again.", sovereign.name);
+        failure.fix = format!("{} {again}", failure.fix).trim_start().to_owned();
+    }
+    Err(failure.into())
 }
 
-async fn follow(client: &Client, id: &str, view: &mut View<'_>) -> anyhow::Result<Sovereign> {
+async fn follow(
+    client: &Client,
+    id: &str,
+    hope: Hope,
+    view: &mut View<'_>,
+) -> anyhow::Result<Sovereign> {
     let mut seen = 0;
     let mut away: Option<tokio::time::Instant> = None;
     loop {
         match follow_once(client, id, &mut seen, view).await {
-            Ok(Some(sovereign)) => return Ok(sovereign),
+            Ok(Some(sovereign)) if sovereign.status == "ready" || !hope.is_left() => {
+                return Ok(sovereign);
+            }
+            Ok(Some(sovereign)) => {
+                away = None;
+                view.state = Some(sovereign);
+                view.draw();
+            }
             Ok(None) => away = None,
             Err(error) if error.is::<OutputClosed>() => return Err(error),
             Err(error) => {
@@ -144,14 +188,16 @@ impl<'a> View<'a> {
         }
     }
 
-    fn close(&self, sovereign: &Sovereign) {
+    fn close(&self, sovereign: &Sovereign) -> anyhow::Result<()> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         if self.output.format == Format::Table {
             let lines = tree::lines(sovereign, Timestamp::now(), width(), self.output);
             self.output.say(&lines.join("\n"));
+            return Ok(());
         }
+        self.output.item(sovereign, String::new)
     }
 }
 
