@@ -7,6 +7,9 @@ TARGET   := x86_64-unknown-linux-gnu
 OUT      := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/$(TARGET)/debug
 CATALYST := $(OUT)/catalyst
 export CATALYST_SOURCE := $(CURDIR)
+# Where an installation leaves its traces: records, and the network namespaces of what runs.
+STATE    := $(or $(CATALYST_HOME),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/catalyst)
+TRACES    = $(wildcard $(STATE)/* /run/catalyst/netns/*)
 
 .PHONY: help up down test check bench soak build console tools doctor
 
@@ -14,10 +17,11 @@ help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
 
 up: build ## bring up the mothership and a ready Sovereign, print the link to watch it
-	@$(CATALYST) up
+	@./catalyst up
 
-down: ## take all of it down again (volumes stay; `catalyst down --purge` removes them too)
-	@if [ -x $(CATALYST) ]; then $(CATALYST) down; else echo "nothing was built here, so nothing runs"; fi
+# A program that was cleaned away is built again for whatever it left running.
+down: $(if $(wildcard $(CATALYST)),,$(if $(TRACES),build)) ## take all of it down again (volumes stay; `./catalyst down --purge` removes them too)
+	@if [ -x $(CATALYST) ]; then ./catalyst down; else echo "no trace of a Sovereign or its records in $(STATE): nothing runs"; fi
 
 build: console ## compile the binaries and the console
 	@scripts/stage build cargo build --locked --bin catalyst --bin catalystd
@@ -38,7 +42,7 @@ doctor: build ## say what this machine lacks, line by line
 check: console ## fmt, clippy, tidy, licences, console lint
 	@scripts/check
 
-test: build ## every test, the sandbox suites on a real cluster included
+test: build tools ## every test, the sandbox suites on a real cluster included
 	@scripts/test code sandbox
 
 bench: build ## measure, and write benches/results
