@@ -114,6 +114,9 @@ impl Control {
         };
         for one in damaged {
             tracing::error!(id = %one.id, error = %one.error, "a record is damaged and left alone");
+            if let Some(last_known) = &one.last_known {
+                control.inner.claims.note(last_known);
+            }
             control.write(|r| r.damaged.insert(one.id, one.error.trouble()));
         }
         for one in kept {

@@ -47,12 +47,21 @@ pub(crate) fn write(dir: &Path, deployment: Deployment, log_bytes: u64) -> Resul
 
 /// Reads the checkpoint of `id`, if there is one that can be used with a log of this length.
 pub(crate) fn read(dir: &Path, id: &DeploymentId, log_bytes: u64) -> Option<Checkpoint> {
-    let bytes = fs::read(path_of(dir, id)).ok()?;
-    let checkpoint: Checkpoint = serde_json::from_slice(&bytes).ok()?;
+    let checkpoint = parse(dir, id)?;
     let usable = checkpoint.format == FORMAT
         && checkpoint.id == *id
         && checkpoint.deployment.id == *id
         && checkpoint.seq == checkpoint.deployment.seq
         && checkpoint.log_bytes <= log_bytes;
     usable.then_some(checkpoint)
+}
+
+/// The state in the checkpoint of `id`, whatever its log says: good enough to know what a damaged
+/// deployment still holds.
+pub(crate) fn last_known(dir: &Path, id: &DeploymentId) -> Option<Deployment> {
+    Some(parse(dir, id)?.deployment).filter(|d| d.id == *id)
+}
+
+fn parse(dir: &Path, id: &DeploymentId) -> Option<Checkpoint> {
+    serde_json::from_slice(&fs::read(path_of(dir, id)).ok()?).ok()
 }

@@ -41,6 +41,9 @@ pub struct Damaged {
     pub id: DeploymentId,
     /// What is wrong with it.
     pub error: Error,
+    /// Its state as its checkpoint or, without one, its first event has it, if either can be read:
+    /// what it holds (a domain, a number) is not free.
+    pub last_known: Option<Deployment>,
 }
 
 impl Records {
@@ -60,7 +63,10 @@ impl Records {
             for id in ids_in(&dir)? {
                 match open_one(&dir, &id) {
                     Ok(one) => kept.push(one),
-                    Err(error) => damaged.push(Damaged { id, error }),
+                    Err(error) => {
+                        let last_known = last_known(&dir, &id);
+                        damaged.push(Damaged { id, error, last_known });
+                    }
                 }
             }
             kept.sort_by(|a, b| {
@@ -115,68 +121,73 @@ fn open_one(dir: &Arc<Path>, id: &DeploymentId) -> Result<Kept, Error> {
     let failed = |source| Error::Read { path: path.clone(), source };
     let mut file = File::options().read(true).write(true).open(&path).map_err(failed)?;
     let whole_bytes = file.metadata().map_err(failed)?.len();
-    let checkpoint = checkpoint::read(dir, id, whole_bytes);
-    let (mut deployment, begin) = match checkpoint {
-        Some(c) => (Some(c.deployment), c.log_bytes),
-        None => (None, 0),
+    let mut fold = |from: Option<Deployment>, begin: u64| -> Result<(Deployment, u64), Error> {
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(begin)).map_err(failed)?;
+        file.read_to_end(&mut tail).map_err(failed)?;
+        let (state, good) = fold_tail(from, &tail, id)?;
+        Ok((state, begin + good as u64))
     };
-    let mut tail = Vec::new();
-    file.seek(SeekFrom::Start(begin)).map_err(failed)?;
-    file.read_to_end(&mut tail).map_err(failed)?;
-    let good = match fold_tail(&mut deployment, &tail, id) {
-        Ok(good) => good,
-        // A checkpoint that does not fit its log is not the truth: the log alone is.
-        Err(_) if begin > 0 => {
-            fs::remove_file(checkpoint::path_of(dir, id)).map_err(failed)?;
-            return open_one(dir, id);
-        }
-        Err(e) => return Err(e),
+    let from_checkpoint = checkpoint::read(dir, id, whole_bytes)
+        .and_then(|c| fold(Some(c.deployment), c.log_bytes).ok());
+    // A checkpoint that does not fit its log is not the truth: the log alone is.
+    let (deployment, bytes) = match from_checkpoint {
+        Some(folded) => folded,
+        None => fold(None, 0)?,
     };
-    let bytes = begin + good as u64;
+    if deployment.id != *id {
+        let why = format!("it belongs to deployment {}", deployment.id);
+        return Err(Error::Corrupt { id: id.clone(), why });
+    }
     let torn_bytes = whole_bytes - bytes;
     if torn_bytes > 0 {
         file.set_len(bytes)
             .and_then(|()| file.sync_data())
             .map_err(|source| Error::Write { path: path.clone(), source })?;
     }
-    let deployment = deployment
-        .ok_or_else(|| Error::Corrupt { id: id.clone(), why: "it holds no event".to_owned() })?;
-    if deployment.id != *id {
-        let why = format!("it belongs to deployment {}", deployment.id);
-        return Err(Error::Corrupt { id: id.clone(), why });
-    }
-    let last = deployment.seq;
     let log = DeploymentLog {
         id: id.clone(),
         dir: dir.clone(),
         file: Arc::new(file),
         bytes,
-        last,
+        last: deployment.seq,
         closed: false,
     };
     Ok(Kept { deployment, log, torn_bytes })
 }
 
+/// What a record that cannot be used still says of its deployment.
+fn last_known(dir: &Path, id: &DeploymentId) -> Option<Deployment> {
+    checkpoint::last_known(dir, id).or_else(|| {
+        let bytes = fs::read(log::path_of(dir, id)).ok()?;
+        let Found::Frame { payload, .. } = frame::look(&bytes, 0) else { return None };
+        let first = frame::decode(payload).ok()?.into_iter().next()?;
+        Deployment::open(&first).ok().filter(|d| d.id == *id)
+    })
+}
+
 /// Folds whole frames into `state`; returns how many bytes of `tail` are good.
 fn fold_tail(
-    state: &mut Option<Deployment>,
+    mut state: Option<Deployment>,
     tail: &[u8],
     id: &DeploymentId,
-) -> Result<usize, Error> {
+) -> Result<(Deployment, usize), Error> {
     let corrupt = |why: String| Error::Corrupt { id: id.clone(), why };
     let mut at = 0;
     loop {
         match frame::look(tail, at) {
-            Found::End | Found::Torn => return Ok(at),
+            Found::End | Found::Torn => break,
             Found::Damaged => return Err(corrupt(format!("unreadable bytes at {at}"))),
             Found::Frame { payload, next } => {
                 for event in frame::decode(payload)? {
-                    fold_one(state, &event).map_err(&corrupt)?;
+                    fold_one(&mut state, &event).map_err(&corrupt)?;
                 }
                 at = next;
             }
         }
     }
+    let state = state.ok_or_else(|| corrupt("it holds no event".to_owned()))?;
+    Ok((state, at))
 }
 
 fn fold_one(

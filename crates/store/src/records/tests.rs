@@ -125,6 +125,26 @@ async fn damage_in_the_middle_is_reported_and_spares_the_others() {
 
 #[tokio::test]
 async fn only_the_tail_after_the_checkpoint_is_folded_and_a_wrong_one_is_ignored() {
+#[tokio::test]
+async fn a_damaged_record_still_says_what_it_holds() {
+    let tmp = tempfile::tempdir().unwrap();
+    let id = DeploymentId::from_random([10; 8]);
+    let path = filled(tmp.path(), &id, 6).await;
+    let mut bytes = fs::read(&path).unwrap();
+    let second = frame::encode(&[created(&id)]).unwrap().len();
+    bytes[second + 20] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    let (records, _, damaged) = open(tmp.path()).await;
+    assert_eq!(damaged[0].last_known.as_ref().unwrap().seq, Seq(1), "from its first event");
+    drop(records);
+    let state = Deployment::open(&created(&id)).unwrap();
+    checkpoint::write(tmp.path(), state, bytes.len() as u64 + 1).unwrap();
+    bytes[20] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    let (_records, _, damaged) = open(tmp.path()).await;
+    assert_eq!(damaged[0].last_known.as_ref().unwrap().id, id, "from its checkpoint");
+}
+
     let tmp = tempfile::tempdir().unwrap();
     let id = DeploymentId::from_random([6; 8]);
     let path = filled(tmp.path(), &id, 3).await;
