@@ -7,8 +7,8 @@ use std::{
 };
 
 use catalyst_model::{
-    CreateRequest, Deployment, DeploymentEvent, DeploymentId, KubeconfigState, Placement, Problem,
-    Recorded, Seq, Tier, Trouble,
+    CreateRequest, CreateSpec, Deployment, DeploymentEvent, DeploymentId, IdempotencyKey,
+    KubeconfigState, Placement, Problem, Recorded, SecretHash, Seq, Tier, Trouble,
 };
 use catalyst_store::{AuthFile, DeploymentLog, Kubeconfigs, Records};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use crate::{
     ClusterPort, ControlConfig, Error, EventPage, EventStream, LoginLink, NewSession, NewToken,
     Provisioning, ProvisioningConfig, TokenId, TokenInfo, Who,
     auth::{Auth, AuthOwner, looks_like_token},
-    claims::Claims,
+    claims::{Claim, Claims, Taking},
     error::from_store,
     health::StoreHealth,
     owner::{Handle, Owner, Surroundings},
@@ -53,7 +53,7 @@ struct Registry {
     damaged: BTreeMap<DeploymentId, Trouble>,
 }
 
-/// A deployment just created, durable before this value exists.
+/// A deployment that was asked for, durable before this value exists.
 #[derive(Debug)]
 pub struct Created {
     /// Its state.
@@ -152,18 +152,48 @@ impl Control {
         Readiness::Ready
     }
 
-    /// Validates a request, makes it durable and begins the work.
+    /// Validates a request, makes it durable and begins the work. A request that was sent with
+    /// the same `key` before is answered as it was then and does nothing.
     ///
     /// # Errors
-    /// The rule that is not met; a domain or name in use; provisioning disabled; a program or
-    /// module missing; records that cannot be written. In each case nothing was created.
-    pub async fn create(&self, request: &CreateRequest) -> Result<Created, Error> {
+    /// The rule that is not met; a key of another request; a domain or name in use; provisioning
+    /// disabled; a program or module missing; records that cannot be written. In each case nothing
+    /// was created.
+    pub async fn create(
+        &self,
+        request: &CreateRequest,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created, Error> {
         let spec = request.validate()?;
         let settings = self.provisioning()?;
+        let id = DeploymentId::from_random(secret::random::<8>()?);
+        let key = key.map(|key| secret::hash(&SecretString::from(key.as_str())));
+        match self.inner.claims.take(&spec, &id, settings.first_link, key.as_ref())? {
+            Taking::Taken(claim) => self.begin(settings, id, spec, key, claim).await,
+            Taking::Again(known) => self.again(&known, &spec),
+        }
+    }
+
+    /// What the request with this key made, if it asked for the same.
+    fn again(&self, known: &DeploymentId, spec: &CreateSpec) -> Result<Created, Error> {
+        let deployment = self.get(known)?;
+        if deployment.spec == *spec {
+            Ok(Created { deployment })
+        } else {
+            Err(Problem::KEY_REUSED.with(format!("it made deployment {known}")).into())
+        }
+    }
+
+    async fn begin(
+        &self,
+        settings: &ProvisioningConfig,
+        id: DeploymentId,
+        spec: CreateSpec,
+        idempotency: Option<SecretHash>,
+        claim: Claim,
+    ) -> Result<Created, Error> {
         provision::check_program(&settings.tofu_bin)?;
         workdir::check_module(settings.modules.get(&spec.provider))?;
-        let id = DeploymentId::from_random(secret::random::<8>()?);
-        let claim = self.inner.claims.take(&spec, &id, settings.first_link)?;
         let bearer = secret::mint("")?;
         let bearer_hash = secret::hash(&bearer);
         let now = Timestamp::now();
@@ -176,6 +206,7 @@ impl Control {
             placement,
             bearer_hash,
             bearer_expires_at,
+            idempotency,
         };
         let first = Recorded { seq: Seq(1), time: now, event };
         let deployment = Deployment::open(&first).map_err(Error::internal)?;
@@ -189,9 +220,10 @@ impl Control {
                 return Err(from_store(error));
             }
         };
-        claim.keep();
         tracing::info!(%id, name = %deployment.spec.name, fqdn = %deployment.spec.fqdn, "created");
         let handle = self.adopt(deployment, log);
+        // Whoever repeats the request from here on finds the deployment.
+        claim.keep(&id);
         Ok(Created { deployment: handle.deployment() })
     }
 

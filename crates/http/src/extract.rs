@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use catalyst_control::TokenId;
-use catalyst_model::{DeploymentId, Malformed, Problem, Seq};
+use catalyst_model::{DeploymentId, IdempotencyKey, Malformed, Problem, Seq};
 use futures::StreamExt as _;
 use http::HeaderMap;
 use http::request::Parts;
@@ -132,6 +132,25 @@ async fn read_start(body: axum::body::Body, most: usize) -> Option<Vec<u8>> {
         Some(bytes)
     };
     tokio::time::timeout(BODY_DEADLINE, read).await.ok().flatten()
+}
+
+/// The `Idempotency-Key`, if there is one.
+pub(crate) struct Key(pub(crate) Option<IdempotencyKey>);
+
+impl FromRequestParts<App> for Key {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+        let mut given = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = given.next() else { return Ok(Self(None)) };
+        let refused = |why: &str| Refusal::from(Problem::KEY_MALFORMED.with(why));
+        if given.next().is_some() {
+            return Err(refused("it is given twice"));
+        }
+        let text = value.to_str().map_err(|_| refused("it is not ASCII"))?;
+        let key = text.parse().map_err(|_| refused("it is empty, too long or has a blank"))?;
+        Ok(Self(Some(key)))
+    }
 }
 
 /// Where in a log to begin: `Last-Event-ID`, else `after`, else the beginning.

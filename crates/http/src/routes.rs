@@ -88,6 +88,14 @@ const LAST_EVENT_ID: Parameter = Parameter {
     kind: Kind::Seq,
     description: "What a reconnecting reader saw last; takes precedence over `after`.",
 };
+const IDEMPOTENCY_KEY: Parameter = Parameter {
+    name: "Idempotency-Key",
+    place: Place::Header,
+    kind: Kind::Text,
+    description: "The client's own name for the request, 1 to 255 visible ASCII characters: sent \
+                  again with the same key and body it is answered as the first time and does \
+                  nothing; with another body it is refused.",
+};
 const LOGIN_TOKEN: Parameter = Parameter {
     name: "token",
     place: Place::Query,
@@ -318,7 +326,7 @@ pub(crate) const TABLE: &[Route] = &[
             id: "createDeployment",
             tag: "deployments",
             summary: "Records a deployment and starts provisioning it.",
-            parameters: &[],
+            parameters: &[IDEMPOTENCY_KEY],
             answers: &[json::<wire::Created>(201, "Recorded; provisioning begins")],
             problems: &[409, 422, 501, 503],
         },

@@ -4,5 +4,6 @@ mod authority;
 mod bad_input;
 mod events;
 mod house;
+mod idempotency;
 mod secrets;
 mod sessions;

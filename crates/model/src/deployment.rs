@@ -196,6 +196,9 @@ pub struct Deployment {
     pub first_ready_at: Option<Timestamp>,
     /// The derived status and since when it holds.
     status: DeploymentStatus,
+    /// The hash of the key the request was sent with, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<SecretHash>,
     status_since: Timestamp,
 }
 
@@ -236,8 +239,14 @@ impl Deployment {
     /// # Errors
     /// Any other event than `created` and any other number than 1 are refused.
     pub fn open(first: &Recorded<DeploymentEvent>) -> Result<Self, Refused> {
-        let DeploymentEvent::Created { id, spec, placement, bearer_hash, bearer_expires_at } =
-            &first.event
+        let DeploymentEvent::Created {
+            id,
+            spec,
+            placement,
+            bearer_hash,
+            bearer_expires_at,
+            idempotency,
+        } = &first.event
         else {
             return Err(Refused::NotTheBeginning);
         };
@@ -279,6 +288,7 @@ impl Deployment {
         self.evolve(&recorded.event, recorded.time);
         self.seq = recorded.seq;
         self.updated_at = recorded.time;
+            idempotency: idempotency.clone(),
         let status = self.derive_status();
         if status != self.status {
             self.status = status;

@@ -78,6 +78,9 @@ pub enum DeploymentEvent {
         bearer_hash: SecretHash,
         /// When that bearer stops being good.
         bearer_expires_at: Timestamp,
+        /// The hash of the key the request was sent with, if it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency: Option<SecretHash>,
     },
     /// A step of the infrastructure is about to begin (written before it does).
     StepStarted {
@@ -205,7 +208,7 @@ impl DeploymentEvent {
         }
     }
 
-    /// The event's payload for readers of the API: as stored, without the bearer's hash.
+    /// The event's payload for readers of the API: as stored, without hashes of what is secret.
     pub fn public_data(&self) -> Option<serde_json::Value> {
         let mut whole = serde_json::to_value(self).ok()?;
         let mut data = whole.get_mut("data")?.take();
@@ -225,6 +228,7 @@ impl DeploymentEvent {
             Self::StepStarted { step, .. } => {
                 plain(step.phase(), Info, format!("{} begins", step.title()))
             }
+            fields.remove("idempotency");
             Self::StepFinished { step } => {
                 plain(step.phase(), Info, format!("{} is done", step.title()))
             }

@@ -72,6 +72,30 @@ impl fmt::Display for DeploymentId {
     }
 }
 
+/// What a client names a request by, so that sending it again does not do it again: 1 to 255
+/// visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = Malformed;
+
+    fn from_str(s: &str) -> Result<Self, Malformed> {
+        if (1..=255).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(Malformed::new(s, "a key (1 to 255 visible ASCII characters)"))
+        }
+    }
+}
+
 /// The number of an event in its deployment's log; the first event is 1, 0 means "before all".
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -104,6 +128,17 @@ mod tests {
         for bad in ["..", ".", "../../etc/passwd", "0123456789abcde/", "0123456789ABCDEF", "", "0"]
         {
             assert!(bad.parse::<DeploymentId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_of_a_bounded_length() {
+        let long = "k".repeat(256);
+        for bad in ["", " ", "a b", "a\n", "é", long.as_str()] {
+            assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad}");
+        }
+        for good in ["k", "8e03978e-40d5-43e8-bc93-6894a57f9324", &long[1..]] {
+            assert_eq!(good.parse::<IdempotencyKey>().unwrap().as_str(), good);
         }
     }
 

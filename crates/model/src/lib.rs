@@ -22,7 +22,7 @@ pub use deployment::{
     ClusterLink, Component, Deployment, DeploymentStatus, Kit, KubeconfigState, Refused,
 };
 pub use event::{DeploymentEvent, EventLine, Level, Placement, Recorded, SecretHash};
-pub use id::{DeploymentId, Malformed, Seq};
+pub use id::{DeploymentId, IdempotencyKey, Malformed, Seq};
 pub use infrastructure::{
     Infrastructure, Outputs, Progress, ProvisionStep, Resource, ResourceState,
 };

@@ -14,20 +14,23 @@ pub(super) use self::kubeconfig::{get_kubeconfig, put_kubeconfig};
 pub(super) use self::stream::{events, logs};
 use crate::app::App;
 use crate::error::Refusal;
-use crate::extract::{Id, Json};
+use crate::extract::{Id, Json, Key};
 use crate::wire;
 
-/// POST `/api/v1/deployments`.
+/// POST `/api/v1/deployments`. The answer is the same, to the letter, however often the request is
+/// sent with its key.
 pub(super) async fn create(
     State(app): State<App>,
+    Key(key): Key,
     Json(body): Json<wire::CreateDeployment>,
 ) -> Result<Response, Refusal> {
-    let deployment = app.control().create(&CreateRequest::from(body)).await?.deployment;
+    let request = CreateRequest::from(body);
+    let deployment = app.control().create(&request, key.as_ref()).await?.deployment;
     let path = format!("/api/v1/deployments/{}", deployment.id);
     let created = wire::Created {
         id: deployment.id.to_string(),
         name: deployment.spec.name.to_string(),
-        status: deployment.status().into(),
+        status: wire::Status::Provisioning,
         stream_url: format!("{path}/logs"),
     };
     Ok((StatusCode::CREATED, [(LOCATION, path)], axum::Json(created)).into_response())

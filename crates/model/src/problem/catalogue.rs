@@ -102,6 +102,10 @@ problems! {
         "The tier is not known"
         "Tiers are `viewer`, `developer`, `operator`, `admin` and `owner`."
         "Give one of these words.";
+    1019 KEY_MALFORMED Invalid "invalid-idempotency-key"
+        "The request's idempotency key cannot be used"
+        "`Idempotency-Key` is given once, as 1 to 255 visible ASCII characters."
+        "Send one key, such as a random UUID, or leave the header out.";
 
     1100 UNAUTHENTICATED Unauthenticated "unauthenticated"
         "You are not signed in"
@@ -152,6 +156,14 @@ problems! {
         "There is nothing to try again"
         "Only a deployment whose infrastructure failed can be tried again."
         "Look at the deployment's state first.";
+    1206 KEY_REUSED Unprocessable "idempotency-key-reused"
+        "The idempotency key belongs to another request"
+        "A deployment was asked for with this key and a body that says something else."
+        "Send a new key with a new request, and the same body with the same key.";
+    1207 KEY_UNDER_WAY Conflict "idempotency-key-under-way"
+        "The first request with this idempotency key is not answered yet"
+        "The same request was sent twice, and the first is still being recorded."
+        "Send it again in a moment: it is then answered as the first was.";
     1210 BEARER_MISSING Unauthenticated "missing-bearer"
         "The post-back carries no bearer"
         "The node must send the bearer it was given."

@@ -27,6 +27,7 @@ fn created(id: &DeploymentId) -> Recorded<DeploymentEvent> {
         bearer_hash: SecretHash("00".into()),
         bearer_expires_at: time,
     };
+        idempotency: None,
     Recorded { seq: Seq(1), time, event }
 }
 
