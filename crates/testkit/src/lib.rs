@@ -1,1 +1,3 @@
 //! Fakes, fixtures and runners for tests; a development dependency only.
+
+pub mod disk;

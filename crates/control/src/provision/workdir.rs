@@ -56,26 +56,31 @@ pub(crate) fn environment(settings: &ProvisioningConfig, dir: &Path) -> Vec<(Str
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
-/// Makes the folder and puts the bearer's text into it, durable when this is done.
+/// Makes the folder and puts the bearer's text into it, durable when this is done. When it fails
+/// nothing of the folder is left.
 pub(crate) async fn keep_bearer(
     tofu_dir: &Path,
     id: &DeploymentId,
     bearer: SecretString,
 ) -> Result<(), Trouble> {
     let dir = tofu_dir.join(id.as_str());
-    aside(move || {
+    let kept = aside(move || {
         private_dir(&dir)?;
         write_private(&dir.join(BEARER), bearer.expose_secret().as_bytes())
     })
-    .await
+    .await;
+    if kept.is_err() {
+        discard(tofu_dir, id).await;
+    }
+    kept
 }
 
-/// Removes the folder of a deployment that never came to be.
+/// Removes the folder of a deployment that never came to be: nothing but its bearer is in it yet.
 pub(crate) async fn discard(tofu_dir: &Path, id: &DeploymentId) {
     let dir = tofu_dir.join(id.as_str());
-    let removed = aside(move || match fs::remove_file(dir.join(BEARER)) {
-        Ok(()) => fs::remove_dir(&dir),
-        Err(e) => Err(e),
+    let removed = aside(move || match fs::remove_dir_all(&dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     })
     .await;
     if let Err(trouble) = removed {
@@ -261,10 +266,17 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
     let mut options = OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    options.create(true).truncate(true).write(true).mode(0o600);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    });
+    if let Err(error) = written {
+        // Half a file is of no use to anybody, and its room may be.
+        fs::remove_file(&temporary).ok();
+        return Err(error);
+    }
     sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 

@@ -177,11 +177,51 @@ async fn places_that_are_not_in_the_log_are_refused() {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_is_taken_once_and_only_if_it_is_safe() {
+async fn without_tofu_nothing_is_begun() {
+    let house = House::new().await;
+    let token = house.token(Tier::Operator).await;
+    let program = house.folder.path().join("tofu-bin");
+    let aside = house.folder.path().join("aside");
+    std::fs::rename(&program, &aside).unwrap();
+    let answer = house.post("/api/v1/deployments", &token, &spec("sov1")).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "CAT-2000"));
+    check_shape(&answer.json());
+    assert!(house.control.list().is_empty());
+    std::fs::rename(&aside, &program).unwrap();
+    house.create("sov1").await;
+}
+
+/// A house whose deployment waits for its node's post.
+async fn waiting() -> (House, String, String) {
     let house = House::new().await;
     let id = house.create("sov1").await;
     house.reaches(&id, DeploymentStatus::AwaitingKubeconfig).await;
     let bearer = house.bearer(&id);
+    (house, id, bearer)
+}
+
+#[tokio::test]
+async fn of_two_posts_at_once_one_is_taken_and_a_later_one_is_refused() {
+    let (house, id, bearer) = waiting().await;
+    let good = kubeconfig(SERVER);
+    let (one, two) = tokio::join!(
+        house.put(&id, Some(&bearer), good.clone()),
+        house.put(&id, Some(&bearer), good.clone())
+    );
+    let mut both = [one.status.as_u16(), two.status.as_u16()];
+    both.sort_unstable();
+    assert_eq!(both, [204, 403]);
+    let again = house.put(&id, Some(&bearer), good.clone()).await;
+    assert_eq!((again.status.as_u16(), again.code().as_str()), (403, "CAT-1213"));
+    let token = house.token(Tier::Admin).await;
+    let kept = house.get(&format!("/api/v1/deployments/{id}/kubeconfig"), &token).await;
+    assert!(kept.text.contains(SERVER) && kept.text.contains("S0VZ"), "{}", kept.text);
+    assert_eq!(kept.headers[CONTENT_TYPE], "application/yaml");
+}
+
+#[tokio::test]
+async fn a_post_without_its_bearer_is_refused() {
+    let (house, id, bearer) = waiting().await;
     let good = kubeconfig(SERVER);
     let unknown = house.put("0000000000000000", Some(&bearer), good.clone()).await;
     assert_eq!((unknown.status.as_u16(), unknown.code().as_str()), (404, "CAT-1200"));
@@ -189,6 +229,12 @@ async fn a_kubeconfig_is_taken_once_and_only_if_it_is_safe() {
     assert_eq!((none.status.as_u16(), none.code().as_str()), (401, "CAT-1210"));
     let wrong = house.put(&id, Some("0".repeat(64).as_str()), good.clone()).await;
     assert_eq!((wrong.status.as_u16(), wrong.code().as_str()), (403, "CAT-1212"));
+}
+
+#[tokio::test]
+async fn a_kubeconfig_is_taken_only_if_it_is_safe_and_a_refused_one_leaves_nothing() {
+    let (house, id, bearer) = waiting().await;
+    let good = kubeconfig(SERVER);
     let cases = [
         (String::new(), "CAT-1215"),
         ("x".repeat(2 * 1024 * 1024), "CAT-1214"),
@@ -204,17 +250,6 @@ async fn a_kubeconfig_is_taken_once_and_only_if_it_is_safe() {
         check_shape(&answer.json());
     }
     assert_eq!(files(&house.folder.path().join("kubeconfigs")).len(), 0);
-    let (one, two) = tokio::join!(
-        house.put(&id, Some(&bearer), good.clone()),
-        house.put(&id, Some(&bearer), good.clone())
-    );
-    let mut both = [one.status.as_u16(), two.status.as_u16()];
-    both.sort_unstable();
-    assert_eq!(both, [204, 403]);
-    let again = house.put(&id, Some(&bearer), good.clone()).await;
-    assert_eq!((again.status.as_u16(), again.code().as_str()), (403, "CAT-1213"));
-    let token = house.token(Tier::Admin).await;
-    let kept = house.get(&format!("/api/v1/deployments/{id}/kubeconfig"), &token).await;
-    assert!(kept.text.contains(SERVER) && kept.text.contains("S0VZ"), "{}", kept.text);
-    assert_eq!(kept.headers[CONTENT_TYPE], "application/yaml");
+    let taken = house.put(&id, Some(&bearer), good).await;
+    assert_eq!(taken.status.as_u16(), 204, "the bearer is still good");
 }

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use catalyst_model::{CreateSpec, Level, Placement, Provider, SecretHash};
+use catalyst_model::{CreateSpec, Level, Placement, Problem, Provider, SecretHash};
+use catalyst_testkit::disk::{fill, small_disk};
 use jiff::Timestamp;
 
 use super::*;
@@ -26,8 +27,8 @@ fn created(id: &DeploymentId) -> Recorded<DeploymentEvent> {
         },
         bearer_hash: SecretHash("00".into()),
         bearer_expires_at: time,
-    };
         idempotency: None,
+    };
     Recorded { seq: Seq(1), time, event }
 }
 
@@ -125,8 +126,6 @@ async fn damage_in_the_middle_is_reported_and_spares_the_others() {
 }
 
 #[tokio::test]
-async fn only_the_tail_after_the_checkpoint_is_folded_and_a_wrong_one_is_ignored() {
-#[tokio::test]
 async fn a_damaged_record_still_says_what_it_holds() {
     let tmp = tempfile::tempdir().unwrap();
     let id = DeploymentId::from_random([10; 8]);
@@ -146,6 +145,8 @@ async fn a_damaged_record_still_says_what_it_holds() {
     assert_eq!(damaged[0].last_known.as_ref().unwrap().id, id, "from its checkpoint");
 }
 
+#[tokio::test]
+async fn only_the_tail_after_the_checkpoint_is_folded_and_a_wrong_one_is_ignored() {
     let tmp = tempfile::tempdir().unwrap();
     let id = DeploymentId::from_random([6; 8]);
     let path = filled(tmp.path(), &id, 3).await;
@@ -209,4 +210,36 @@ async fn foreign_files_are_not_records() {
     fs::create_dir(tmp.path().join("dir")).unwrap();
     let (_records, kept, damaged) = open(tmp.path()).await;
     assert_eq!((kept.len(), damaged.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_append_that_does_not_fit_is_undone_and_works_once_there_is_room() {
+    let name = "records::tests::an_append_that_does_not_fit_is_undone_and_works_once_there_is_room";
+    let Some(disk) = small_disk(name, 256) else { return };
+    let dir = disk.join("records");
+    let (id, other) = (DeploymentId::from_random([11; 8]), DeploymentId::from_random([12; 8]));
+    let (records, _, _) = open(&dir).await;
+    let mut log = records.begin(id.clone(), created(&id)).await.unwrap();
+    let filled = fill(&disk).unwrap();
+    let mut seq = 2;
+    // A page that was begun takes a few more.
+    let error = loop {
+        match log.append(vec![note(seq)]).await {
+            Ok(()) => seq += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.trouble().problem, &Problem::STORE_FULL);
+    let size = size_of(&dir, &id);
+    assert!(log.append(vec![note(seq), note(seq + 1)]).await.is_err());
+    assert_eq!(size_of(&dir, &id), size, "nothing half-written");
+    assert_eq!(log.reader().between(Seq(0), Seq(seq - 1)).await.unwrap().len() as u64, seq - 1);
+    let begun = records.begin(other.clone(), created(&other)).await.unwrap_err();
+    assert_eq!(begun.trouble().problem, &Problem::STORE_FULL);
+    fs::remove_file(filled).unwrap();
+    log.append(vec![note(seq)]).await.unwrap();
+    drop((records, log));
+    let (_records, kept, damaged) = open(&dir).await;
+    assert_eq!((kept.len(), damaged.len()), (1, 0), "the record that did not fit is not there");
+    assert_eq!((kept[0].deployment.seq, kept[0].torn_bytes), (Seq(seq), 0));
 }
