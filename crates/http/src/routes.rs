@@ -370,8 +370,8 @@ pub(crate) const TABLE: &[Route] = &[
         operation: Operation {
             id: "streamEvents",
             tag: "deployments",
-            summary: "The events after `after`, then each new one as it comes, without a gap; \
-                      `event: done` with the state ends it.",
+            summary: "The events after `after`, then each new one as it comes, without a gap and \
+                      also after ready; `event: done` with the state ends it once no more can come.",
             parameters: &[ID, AFTER, LAST_EVENT_ID],
             answers: &[Answer {
                 status: 200,

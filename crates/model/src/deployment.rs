@@ -575,6 +575,17 @@ fn observe(c: &mut Component, fact: &ComponentFact, time: Timestamp) {
     c.helm_ready = judged.helm_ready;
     c.attempts = fact.helm.as_ref().map_or(0, |h| h.failures);
     c.inventory.clone_from(&fact.inventory);
+    /// Whether nothing more can happen unless somebody asks for it: nothing is being done and
+    /// nothing is being watched. A deployment that is ready, degraded or late is not at its end.
+    pub fn is_final(&self) -> bool {
+        match self.infrastructure.progress {
+            // A node whose infrastructure failed halfway may report in all the same; nobody
+            // watches it, so that is no more than a remark.
+            Progress::Failed { .. } => true,
+            Progress::Waiting | Progress::Working { .. } | Progress::Done => false,
+        }
+    }
+
 }
 
 fn change_resource(

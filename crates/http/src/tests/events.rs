@@ -48,6 +48,11 @@ fn fact(name: &str, message: &str, ready: bool) -> ClusterFact {
     })
 }
 
+/// Whether a frame says that the component is installed.
+fn is_installed(component: &'static str) -> impl Fn(&Frame) -> bool {
+    move |frame| frame.data["component"] == component && frame.data["state"] == "installed"
+}
+
 /// A frame of a stream.
 #[derive(Debug)]
 struct Frame {
@@ -70,6 +75,16 @@ fn frame(text: &str) -> Option<Frame> {
 
 /// Reads a stream to its end, pausing after each piece.
 async fn read(house: &House, request: Request<Body>, pause: Duration) -> Vec<Frame> {
+    read_to(house, request, pause, |_| false).await
+}
+
+/// Reads a stream up to a frame, or to its end.
+async fn read_to(
+    house: &House,
+    request: Request<Body>,
+    pause: Duration,
+    is_last: impl Fn(&Frame) -> bool,
+) -> Vec<Frame> {
     let response = house.open(request).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body();
@@ -79,6 +94,9 @@ async fn read(house: &House, request: Request<Body>, pause: Duration) -> Vec<Fra
         while let Some((first, rest)) = text.split_once("\n\n") {
             frames.extend(frame(first));
             text = rest.to_owned();
+            if frames.last().is_some_and(&is_last) {
+                return frames;
+            }
         }
         tokio::time::sleep(pause).await;
     }
@@ -114,7 +132,7 @@ async fn every_reader_sees_every_event_once_and_in_order() {
         let after = if n % 3 == 0 { 0 } else { n % 4 };
         let pause = Duration::from_micros(n % 5 * 300);
         let house = &house;
-        async move { (after, read(house, request, pause).await) }
+        async move { (after, read_to(house, request, pause, is_installed("two")).await) }
     });
     let changes = async {
         for change in 0..CHANGES {
@@ -125,15 +143,14 @@ async fn every_reader_sees_every_event_once_and_in_order() {
         script.send(fact("bp-two", "installed", true)).unwrap();
     };
     let (seen, ()) = tokio::join!(join_all(readers), changes);
+    let state = house.get(&format!("/api/v1/deployments/{id}"), &token).await.json();
+    assert_eq!(state["status"], "ready");
+    let last = state["seq"].as_u64().unwrap();
+    assert!(last > u64::from(CHANGES));
     for (after, frames) in seen {
-        let (done, events) = frames.split_last().unwrap();
-        assert_eq!(done.event.as_deref(), Some("done"));
-        assert_eq!(done.data["status"], "ready");
-        let ids: Vec<u64> = events.iter().map(|frame| frame.id.unwrap()).collect();
-        let last = done.data["seq"].as_u64().unwrap();
-        assert!(last > u64::from(CHANGES));
+        let ids: Vec<u64> = frames.iter().map(|frame| frame.id.unwrap()).collect();
         assert_eq!(ids, (after + 1..=last).collect::<Vec<_>>());
-        for frame in events {
+        for frame in &frames {
             assert_eq!(frame.data["seq"].as_u64(), frame.id);
             assert!(frame.event.is_none());
         }
@@ -154,10 +171,54 @@ async fn a_snapshot_and_the_stream_after_it_leave_no_gap() {
     script.send(fact("bp-two", "installed", true)).unwrap();
     let path = format!("/api/v1/deployments/{id}/logs?after={}", seq.unwrap());
     let request = ask(Method::GET, &path, Some(&token), Body::empty());
-    let frames = read(&house, request, Duration::ZERO).await;
+    let frames = read_to(&house, request, Duration::ZERO, is_installed("two")).await;
     assert_eq!(frames.first().unwrap().id, seq.map(|seq| seq + 1));
     let state = house.get(&format!("/api/v1/deployments/{id}"), &token).await.json();
-    assert_eq!(state, frames.last().unwrap().data);
+    assert_eq!(state["seq"].as_u64(), frames.last().unwrap().id);
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_ready_and_tells_of_degraded_and_ready_again() {
+    let house = House::new().await;
+    let token = house.token(Tier::Viewer).await;
+    let (id, script) = watched(&house).await;
+    script.send(fact("bp-one", "installed", true)).unwrap();
+    script.send(fact("bp-two", "installed", true)).unwrap();
+    house.reaches(&id, DeploymentStatus::Ready).await;
+    let history = house.get(&format!("/api/v1/deployments/{id}/events"), &token).await.json();
+    assert_eq!(history["done"], false, "ready is no end");
+    let after = history["state"]["seq"].as_u64().unwrap();
+    let path = format!("/api/v1/deployments/{id}/logs?after={after}");
+    let request = ask(Method::GET, &path, Some(&token), Body::empty());
+    let reading = read_to(&house, request, Duration::ZERO, is_installed("one"));
+    let changes = async {
+        script.send(fact("bp-one", "it fell over", false)).unwrap();
+        house.reaches(&id, DeploymentStatus::Degraded).await;
+        script.send(fact("bp-one", "installed", true)).unwrap();
+    };
+    let (frames, ()) = tokio::join!(reading, changes);
+    assert_eq!(frames.len(), 2, "{frames:?}");
+    assert_eq!(frames[0].data["component"], "one");
+    assert_ne!(frames[0].data["state"], "installed");
+    house.reaches(&id, DeploymentStatus::Ready).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_where_nothing_more_can_come() {
+    let house = House::new().await;
+    house.fail_apply();
+    let token = house.token(Tier::Viewer).await;
+    let id = house.create("sov1").await;
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let request = ask(Method::GET, &path, Some(&token), Body::empty());
+    let frames = read(&house, request, Duration::ZERO).await;
+    let (done, events) = frames.split_last().unwrap();
+    assert_eq!(done.event.as_deref(), Some("done"));
+    assert_eq!(done.data["status"], "failed");
+    assert_eq!(done.data["error"]["code"], "CAT-2005");
+    assert_eq!(events.last().unwrap().id, done.data["seq"].as_u64());
+    let history = house.get(&format!("/api/v1/deployments/{id}/events"), &token).await.json();
+    assert_eq!(history["done"], true);
 }
 
 #[tokio::test]

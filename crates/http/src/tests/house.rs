@@ -98,6 +98,11 @@ impl House {
         Self { control, router, folder, stop, cluster }
     }
 
+    /// From now on `tofu apply` fails.
+    pub(super) fn fail_apply(&self) {
+        std::fs::write(self.folder.path().join("failing"), "").unwrap();
+    }
+
     /// A bearer token of the tier.
     pub(super) async fn token(&self, tier: Tier) -> String {
         let by = Who::of_this_process("test", Tier::Owner);
@@ -233,7 +238,7 @@ for word in "$@"; do case $word in
   version) echo '{"terraform_version":"1.10.0"}'; exit 0 ;;
   init) exit 0 ;;
   plan) echo plan > tfplan.new; exit 0 ;;
-  apply) echo '{}' > terraform.tfstate; exit 0 ;;
+  apply) [ -e ../../failing ] && exit 1; echo '{}' > terraform.tfstate; exit 0 ;;
   output) cat <<'END'
 {"control_plane_ip":{"value":"10.210.0.2"},"load_balancer_ip":{"value":"10.210.0.2"},
  "console_url":{"value":"https://console.sov1.example.org"},

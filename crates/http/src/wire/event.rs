@@ -55,6 +55,6 @@ pub struct History {
     pub state: State,
     /// In the order of the log.
     pub events: Vec<Event>,
-    /// No more will come.
+    /// No more will come by itself: the stream of events has ended, too.
     pub done: bool,
 }

@@ -2,7 +2,9 @@
 //!
 //! Both begin with what the log holds after a given place. The stream then goes on with each event
 //! as it is recorded; a reader that falls behind is given the missing ones from the log. Nothing is
-//! queued per reader: the next frame is made when the connection can take it.
+//! queued per reader: the next frame is made when the connection can take it. A stream ends with
+//! `event: done` only where nothing more can come by itself; being ready is no end, for a Sovereign
+//! that is ready may be degraded a minute later.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -47,7 +49,7 @@ pub(crate) async fn events(
     Ok(axum::Json(wire::History {
         state: wire::State::of(&deployment),
         events: past.iter().map(|event| wire::Event::from(event.as_ref())).collect(),
-        done: deployment.status().is_settled(),
+        done: deployment.is_final(),
     }))
 }
 
@@ -105,7 +107,7 @@ impl Reader {
             return Some(chunk);
         }
         let state = self.live.deployment();
-        if state.status().is_settled() && self.live.last() >= state.seq {
+        if state.is_final() && self.live.last() >= state.seq {
             self.ended = true;
             return Some(done(&wire::State::of(&state)));
         }
