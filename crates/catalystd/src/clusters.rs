@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use catalyst_control::{ClusterPort, ClusterSession, PortError};
 use catalyst_fleet::{
-    Cluster, Expected, ExpectedError, KitSource, NotYet, RequestError, Timeouts, WatchConfig,
+    Cluster, Expected, ExpectedError, KitSource, NotYet, RequestError, Timeouts, Watch, WatchConfig,
 };
 use catalyst_model::{ClusterFact, DeploymentId, FrozenKit};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream;
 use futures::stream::BoxStream;
 use secrecy::SecretString;
+
+use crate::milestones::Milestones;
 
 /// The Kustomization that first boot creates and whose releases are waited for.
 const KUSTOMIZATION: &str = "bootstrap-kit";
@@ -48,7 +51,8 @@ impl ClusterPort for Clusters {
             let cluster = connected.map_err(|error| PortError::Unreachable(chain(&error)))?;
             let version = cluster.probe().await.map_err(|e| PortError::Unreachable(chain(&e)))?;
             tracing::info!(%id, version, "the cluster answers");
-            Ok(Box::new(Session { cluster, kit }) as Box<dyn ClusterSession>)
+            let watch = Arc::new(cluster.watch(None, WatchConfig::default()));
+            Ok(Box::new(Session { cluster, kit, watch }) as Box<dyn ClusterSession>)
         })
     }
 }
@@ -56,6 +60,8 @@ impl ClusterPort for Clusters {
 struct Session {
     cluster: Cluster,
     kit: Arc<KitSource>,
+    /// Begun with the connection, so that what the kit waits for is seen while it is waited for.
+    watch: Arc<Watch>,
 }
 
 impl ClusterSession for Session {
@@ -75,8 +81,22 @@ impl ClusterSession for Session {
         })
     }
 
-    fn watch(&self, kit: FrozenKit) -> BoxStream<'static, ClusterFact> {
-        self.cluster.watch(Some(kit), WatchConfig::default()).into_facts().boxed()
+    fn watch(&self) -> BoxStream<'static, ClusterFact> {
+        let components = Arc::clone(&self.watch).facts();
+        let mut views = self.watch.views();
+        views.mark_changed();
+        let platform =
+            stream::unfold((views, Milestones::default()), |(mut views, mut told)| async move {
+                views.changed().await.ok()?;
+                let facts = told.step(&views.borrow_and_update());
+                Some((stream::iter(facts.into_iter().map(ClusterFact::Platform)), (views, told)))
+            });
+        // The platform's stream ends with its watch, which the components' stream keeps.
+        stream::select(components, platform.flatten()).boxed()
+    }
+
+    fn expect(&self, kit: FrozenKit) {
+        self.watch.expect(kit);
     }
 }
 

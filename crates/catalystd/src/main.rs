@@ -5,6 +5,7 @@
 
 mod clusters;
 mod config;
+mod milestones;
 mod probes;
 mod roles;
 mod secret_file;

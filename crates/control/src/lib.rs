@@ -13,7 +13,6 @@ mod error;
 mod events;
 mod health;
 mod identity;
-mod kubeconfig;
 mod owner;
 mod port;
 mod provision;

@@ -42,7 +42,11 @@ pub trait ClusterSession: Send + Sync + 'static {
     /// build, [`PortError::Unreachable`] when the cluster stopped answering.
     fn expected_kit(&self) -> BoxFuture<'_, Result<FrozenKit, PortError>>;
 
-    /// Watches the releases of `kit`: at each listing the whole present state, then every change.
-    /// The stream does not end by itself and reports the loss of the cluster as a fact.
-    fn watch(&self, kit: FrozenKit) -> BoxStream<'static, ClusterFact>;
+    /// Watches what stands under the kit and, from [`ClusterSession::expect`] on, its releases: at
+    /// each listing the whole present state, then every change. The stream does not end by itself
+    /// and reports the loss of the cluster as a fact. Asked for once a session.
+    fn watch(&self) -> BoxStream<'static, ClusterFact>;
+
+    /// Names the releases that are watched.
+    fn expect(&self, kit: FrozenKit);
 }

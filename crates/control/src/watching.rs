@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use catalyst_model::{
-    ClusterFact, ClusterLink, DeploymentEvent, Failure, FrozenKit, KubeconfigState, Problem,
+    ClusterFact, ClusterLink, Deployment, DeploymentEvent, Failure, FrozenKit, KubeconfigState,
+    Problem, Recorded,
 };
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
@@ -79,13 +80,35 @@ impl Job {
         let connecting = self.around.clusters.connect(id, kubeconfig);
         let session = self.within(connecting).await?;
         self.note_attached().await?;
-        let kit = match &self.handle.deployment().kit {
-            Some(kit) => kit.frozen.clone(),
-            None => self.freeze_kit(session.as_ref()).await?,
+        let mut facts = session.watch().ready_chunks(FACTS_PER_WRITE);
+        let kit = self.handle.deployment().kit.as_ref().map(|kit| kit.frozen.clone());
+        let kit = match kit {
+            Some(kit) => kit,
+            None => self.freeze_kit(session.as_ref(), &mut facts).await?,
         };
-        let mut facts = session.watch(kit).ready_chunks(FACTS_PER_WRITE);
-        self.follow(&mut facts).await?;
+        session.expect(kit);
+        while let Some(facts) = facts.next().await {
+            self.take(facts).await?;
+        }
         Err(Setback::Lost("the watch ended".to_owned()))
+    }
+
+    /// Waits for the kit, and meanwhile records what is seen of the things under it.
+    async fn freeze_kit(
+        &self,
+        session: &dyn ClusterSession,
+        facts: &mut (impl Stream<Item = Vec<ClusterFact>> + Unpin),
+    ) -> Result<FrozenKit, Setback> {
+        let mut asking = std::pin::pin!(self.ask_for_kit(session));
+        loop {
+            tokio::select! {
+                kit = asking.as_mut() => return kit,
+                facts = facts.next() => match facts {
+                    Some(facts) => self.take(facts).await?,
+                    None => return Err(Setback::Lost("the watch ended".to_owned())),
+                },
+            }
+        }
     }
 
     async fn within<T>(
@@ -117,7 +140,7 @@ impl Job {
     }
 
     /// Asks until the kit that Flux fetched can be read.
-    async fn freeze_kit(&self, session: &dyn ClusterSession) -> Result<FrozenKit, Setback> {
+    async fn ask_for_kit(&self, session: &dyn ClusterSession) -> Result<FrozenKit, Setback> {
         let limit = self.around.deadlines.cluster_call;
         loop {
             let asked = tokio::time::timeout(limit, session.expected_kit()).await;
@@ -129,7 +152,12 @@ impl Job {
                         .await?;
                     return Ok(kit);
                 }
-                Err(PortError::KitNotYet(_)) => {}
+                Err(PortError::KitNotYet(message)) => {
+                    let known = self.handle.deployment();
+                    if known.kit_awaited.as_ref().is_none_or(|a| a.message != message) {
+                        self.handle.record(vec![DeploymentEvent::KitAwaited { message }]).await?;
+                    }
+                }
                 Err(PortError::KitUnreadable(why)) => {
                     let failure: Failure = Problem::KIT_UNREADABLE.with(why).into();
                     if self.handle.deployment().kit_failure.as_ref() != Some(&failure) {
@@ -142,44 +170,18 @@ impl Job {
         }
     }
 
-    async fn follow(
-        &self,
-        facts: &mut (impl Stream<Item = Vec<ClusterFact>> + Unpin),
-    ) -> Result<(), Setback> {
-        while let Some(facts) = facts.next().await {
-            let mut known = (*self.handle.deployment()).clone();
-            let mut events = Vec::new();
-            for fact in facts {
-                let event = match fact {
-                    ClusterFact::Attached => match known.cluster {
-                        ClusterLink::Attached { .. } => continue,
-                        ClusterLink::Unattached | ClusterLink::Lost { .. } => {
-                            DeploymentEvent::ClusterAttached
-                        }
-                    },
-                    ClusterFact::Lost { message } => match known.cluster {
-                        ClusterLink::Lost { .. } => continue,
-                        ClusterLink::Unattached | ClusterLink::Attached { .. } => {
-                            DeploymentEvent::ClusterLost { message }
-                        }
-                    },
-                    ClusterFact::Component(fact) if known.is_news(&fact) => {
-                        DeploymentEvent::ComponentObserved { fact }
-                    }
-                    ClusterFact::Component(_) => continue,
-                };
-                // The facts of one batch follow each other, so each is judged after those before.
-                let one = catalyst_model::Recorded {
-                    seq: known.seq.next(),
-                    time: Timestamp::now(),
-                    event,
-                };
-                known.apply(&one).map_err(Error::internal)?;
-                events.push(one.event);
-            }
-            self.handle.record(events).await?;
+    /// Records what is news among `facts`.
+    async fn take(&self, facts: Vec<ClusterFact>) -> Result<(), Setback> {
+        let mut known = (*self.handle.deployment()).clone();
+        let mut events = Vec::new();
+        for fact in facts {
+            let Some(event) = news(&known, fact) else { continue };
+            // The facts of one batch follow each other, so each is judged after those before.
+            let one = Recorded { seq: known.seq.next(), time: Timestamp::now(), event };
+            known.apply(&one).map_err(Error::internal)?;
+            events.push(one.event);
         }
-        Ok(())
+        self.handle.record(events).await.map_err(Setback::Records)
     }
 
     async fn note_attached(&self) -> Result<(), Error> {
@@ -238,8 +240,31 @@ impl Job {
             (None, KubeconfigState::Awaited | KubeconfigState::TimedOut { .. }) => return None,
         };
         let at = since.checked_add(wait).ok()?;
-        let failure = problem.with(format!("not within {} s", wait.as_secs())).into();
-        Some((at, failure))
+        let last = deployment.kit_awaited.as_ref().map(|a| format!(": {}", a.message));
+        let text = format!("not within {} s{}", wait.as_secs(), last.unwrap_or_default());
+        Some((at, problem.with(text).into()))
+    }
+}
+
+/// What `fact` would record, if it says something that is not `known`.
+fn news(known: &Deployment, fact: ClusterFact) -> Option<DeploymentEvent> {
+    match fact {
+        ClusterFact::Attached => match known.cluster {
+            ClusterLink::Attached { .. } => None,
+            ClusterLink::Unattached | ClusterLink::Lost { .. } => {
+                Some(DeploymentEvent::ClusterAttached)
+            }
+        },
+        ClusterFact::Lost { message } => match known.cluster {
+            ClusterLink::Lost { .. } => None,
+            ClusterLink::Unattached | ClusterLink::Attached { .. } => {
+                Some(DeploymentEvent::ClusterLost { message })
+            }
+        },
+        ClusterFact::Platform(fact) => known.platform_news(fact),
+        ClusterFact::Component(fact) => {
+            known.is_news(&fact).then_some(DeploymentEvent::ComponentObserved { fact })
+        }
     }
 }
 

@@ -6,15 +6,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use catalyst_model::Trouble;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::kubeconfig::{self, KubeconfigError};
+use crate::kubeconfig;
 
 /// How long a cluster may take.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,7 @@ impl Default for Timeouts {
 pub enum ConnectError {
     /// The kubeconfig is refused.
     #[error(transparent)]
-    Kubeconfig(#[from] KubeconfigError),
+    Kubeconfig(#[from] Trouble),
     /// Certificates or keys in it cannot be used.
     #[error("the kubeconfig's certificates or keys cannot be used")]
     Credentials,
@@ -121,9 +122,12 @@ impl Cluster {
         kubeconfig: &SecretString,
         timeouts: Timeouts,
     ) -> Result<Self, ConnectError> {
-        let checked = kubeconfig::read(kubeconfig)?;
+        let checked = kubeconfig::check(kubeconfig.expose_secret().as_bytes(), None)?;
+        // The parser's own words may quote a key, so they are dropped.
+        let parsed = Kubeconfig::from_yaml(checked.text.expose_secret())
+            .map_err(|_| ConnectError::Credentials)?;
         let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(checked.config, &options)
+        let mut config = Config::from_custom_kubeconfig(parsed, &options)
             .await
             .map_err(|_| ConnectError::Credentials)?;
         config.connect_timeout = Some(timeouts.connect);

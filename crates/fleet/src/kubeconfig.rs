@@ -1,222 +1,328 @@
-//! Which kubeconfigs are accepted: those that carry everything in themselves.
+//! Which kubeconfigs are accepted: one cluster, at an address, and nothing that runs a program,
+//! reads a file or weakens the connection.
 //!
-//! Entry point: [`read`]. A kubeconfig comes from a node over the network. One that names a program
-//! to run, a file to read or a proxy to pass through would act on this machine, so it is refused as
-//! a whole, whichever context it stands in. The server must be an address, because names are not
-//! resolved, and its certificate must be checked.
+//! Entry point: [`check`], the only list of refusals there is: a kubeconfig that a node posts goes
+//! through it before it is kept, and every connection is made from what it returns. It writes the
+//! kubeconfig anew from the parts it checked, so what is used later is exactly what was checked.
+//! The server must be an address, because names are not resolved.
 
 use std::net::IpAddr;
 
-use kube::config::{AuthInfo, Cluster, Kubeconfig};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use catalyst_model::{Problem, Trouble};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// Largest accepted kubeconfig in bytes.
+/// The largest kubeconfig that is taken, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// Why a kubeconfig is refused. No text of the kubeconfig is quoted but names and the address.
-#[derive(Debug, thiserror::Error)]
-pub enum KubeconfigError {
-    /// There is nothing in it.
-    #[error("the kubeconfig is empty")]
-    Empty,
-    /// It is larger than [`MAX_BYTES`].
-    #[error("the kubeconfig has {0} bytes; at most {MAX_BYTES} are accepted")]
-    TooLarge(usize),
-    /// It is not a kubeconfig.
-    #[error("the text is not a kubeconfig")]
-    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The current context leads nowhere.
-    #[error("the kubeconfig's current context has no {0}")]
-    Incomplete(&'static str),
-    /// It would act on this machine or weaken the connection.
-    #[error("the kubeconfig uses `{member}`, {why}")]
-    Refused {
-        /// The member.
-        member: &'static str,
-        /// Why it is not accepted.
-        why: &'static str,
-    },
-    /// The server is not `https` at an address.
-    #[error("the kubeconfig's server is `{0}`; it must be https:// at an IP address")]
-    Server(String),
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Posted {
+    #[serde(rename = "apiVersion")]
+    api_version: Option<String>,
+    kind: Option<String>,
+    #[serde(default)]
+    clusters: Vec<NamedCluster>,
+    #[serde(default)]
+    users: Vec<NamedUser>,
+    #[serde(default)]
+    contexts: Vec<NamedContext>,
+    current_context: Option<String>,
 }
 
-/// A kubeconfig that was read and found acceptable.
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: String,
+    cluster: Cluster,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Cluster {
+    server: String,
+    certificate_authority_data: Option<String>,
+    certificate_authority: Option<Value>,
+    insecure_skip_tls_verify: Option<Value>,
+    proxy_url: Option<Value>,
+    tls_server_name: Option<Value>,
+    #[serde(rename = "disable-compression")]
+    _disable_compression: Option<Value>,
+    #[serde(rename = "extensions")]
+    _extensions: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: String,
+    user: User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct User {
+    client_certificate_data: Option<SecretString>,
+    client_key_data: Option<SecretString>,
+    token: Option<SecretString>,
+    client_certificate: Option<Value>,
+    client_key: Option<Value>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<Value>,
+    exec: Option<Value>,
+    auth_provider: Option<Value>,
+    #[serde(rename = "extensions")]
+    _extensions: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: String,
+    context: Context,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    cluster: String,
+    user: String,
+}
+
+/// The kubeconfig as it is kept: only what was checked. Not `Debug`: it holds credentials.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Clean<'a> {
+    #[serde(rename = "apiVersion")]
+    api_version: &'static str,
+    kind: &'static str,
+    clusters: [CleanCluster<'a>; 1],
+    users: [CleanUser<'a>; 1],
+    contexts: [CleanContext<'a>; 1],
+    current_context: &'a str,
+}
+
+#[derive(Serialize)]
+struct CleanCluster<'a> {
+    name: &'a str,
+    cluster: CleanClusterBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CleanClusterBody<'a> {
+    server: &'a str,
+    certificate_authority_data: &'a str,
+}
+
+#[derive(Serialize)]
+struct CleanUser<'a> {
+    name: &'a str,
+    user: CleanUserBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CleanUserBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_key_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CleanContext<'a> {
+    name: &'a str,
+    context: CleanContextBody<'a>,
+}
+
+#[derive(Serialize)]
+struct CleanContextBody<'a> {
+    cluster: &'a str,
+    user: &'a str,
+}
+
+/// A kubeconfig that met every rule, written anew.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    pub(crate) config: Kubeconfig,
+    /// The text to keep and to connect with.
+    pub text: SecretString,
     /// Address of the API server.
     pub address: IpAddr,
     /// Port of the API server.
     pub port: u16,
 }
 
-const RUNS: &str = "which would run a program on this machine";
-const READS: &str = "which would read a file of this machine; embed the data instead";
-const PROXY: &str = "which would send everything through a third party";
-const BLIND: &str = "which would accept any server; embed the certificate authority instead";
-
-/// Reads and checks a kubeconfig.
+/// Checks `body` against the rules and, where it is known, against the address that the API server
+/// was given (such as `https://10.210.0.2:6443`).
 ///
 /// # Errors
-/// See [`KubeconfigError`].
-pub fn read(text: &SecretString) -> Result<Checked, KubeconfigError> {
-    let text = text.expose_secret();
+/// The first rule that is not met. No text of the body beyond names and the server's address is in
+/// the trouble.
+pub fn check(body: &[u8], expected_api: Option<&str>) -> Result<Checked, Trouble> {
+    if body.len() > MAX_BYTES {
+        return Err(Problem::KUBECONFIG_TOO_LARGE.plain());
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Problem::KUBECONFIG_MALFORMED.with("it is not text"))?;
     if text.trim().is_empty() {
-        return Err(KubeconfigError::Empty);
+        return Err(Problem::KUBECONFIG_EMPTY.plain());
     }
-    if text.len() > MAX_BYTES {
-        return Err(KubeconfigError::TooLarge(text.len()));
-    }
-    // The parser's own words may quote the text, hence a key: they are dropped.
-    let unreadable = || KubeconfigError::Unreadable("it is not YAML of that form".into());
-    let config = Kubeconfig::from_yaml(text).map_err(|_| unreadable())?;
-    for cluster in config.clusters.iter().filter_map(|named| named.cluster.as_ref()) {
-        check_cluster(cluster)?;
-    }
-    for user in config.auth_infos.iter().filter_map(|named| named.auth_info.as_ref()) {
-        check_user(user)?;
-    }
-    let server = current_server(&config)?;
-    let (address, port) = endpoint(&server)
-        .ok_or_else(|| KubeconfigError::Server(server.chars().take(120).collect()))?;
-    Ok(Checked { config, address, port })
+    // The parser's own words may quote the body, so they are not repeated.
+    let posted: Posted =
+        serde_saphyr::from_str(text).map_err(|_| Problem::KUBECONFIG_MALFORMED.plain())?;
+    check_kind(&posted)?;
+    let (cluster, user, context) = the_only_ones(&posted)?;
+    check_user(&user.user)?;
+    let server = cluster.cluster.server.trim_end_matches('/');
+    check_cluster(&cluster.cluster)?;
+    check_server(server, expected_api)?;
+    let (address, port) = endpoint(server).ok_or_else(|| {
+        Problem::KUBECONFIG_UNSAFE.with("its server is not `https` at an address")
+    })?;
+    Ok(Checked { text: write(cluster, user, context, server)?, address, port })
 }
 
-fn current_server(config: &Kubeconfig) -> Result<String, KubeconfigError> {
-    let incomplete = KubeconfigError::Incomplete;
-    let name = config.current_context.as_ref().ok_or(incomplete("name"))?;
-    let context = config.contexts.iter().find(|context| context.name == *name);
-    let context = context.and_then(|named| named.context.as_ref()).ok_or(incomplete("entry"))?;
-    let user = context.user.as_ref().ok_or(incomplete("user"))?;
-    if !config.auth_infos.iter().any(|named| named.name == *user) {
-        return Err(incomplete("user"));
+fn check_kind(posted: &Posted) -> Result<(), Trouble> {
+    let version_fits = posted.api_version.as_deref().is_none_or(|v| v == "v1");
+    let kind_fits = posted.kind.as_deref().is_none_or(|k| k == "Config");
+    if version_fits && kind_fits {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_MALFORMED.with("it is not a `v1` `Config`"))
     }
-    let cluster = config.clusters.iter().find(|cluster| cluster.name == context.cluster);
-    let cluster = cluster.and_then(|named| named.cluster.as_ref()).ok_or(incomplete("cluster"))?;
-    if cluster.certificate_authority_data.as_ref().is_none_or(String::is_empty) {
-        return Err(incomplete("certificate authority"));
+}
+
+fn the_only_ones(posted: &Posted) -> Result<(&NamedCluster, &NamedUser, &NamedContext), Trouble> {
+    let ([cluster], [user], [context]) =
+        (posted.clusters.as_slice(), posted.users.as_slice(), posted.contexts.as_slice())
+    else {
+        return Err(Problem::KUBECONFIG_NOT_ONE_CLUSTER.with(format!(
+            "it holds {} clusters, {} users and {} contexts",
+            posted.clusters.len(),
+            posted.users.len(),
+            posted.contexts.len()
+        )));
+    };
+    let joined = context.context.cluster == cluster.name && context.context.user == user.name;
+    let current = posted.current_context.as_deref().unwrap_or(&context.name);
+    if joined && (current.is_empty() || current == context.name) {
+        Ok((cluster, user, context))
+    } else {
+        Err(Problem::KUBECONFIG_NOT_ONE_CLUSTER.with("its context does not join cluster and user"))
     }
-    cluster.server.clone().ok_or(incomplete("server"))
+}
+
+fn check_user(user: &User) -> Result<(), Trouble> {
+    for (there, what) in [(&user.exec, "exec"), (&user.auth_provider, "auth-provider")] {
+        if there.is_some() {
+            return Err(Problem::KUBECONFIG_RUNS_PROGRAM.with(format!("the user has `{what}`")));
+        }
+    }
+    let files = [
+        (&user.client_certificate, "client-certificate"),
+        (&user.client_key, "client-key"),
+        (&user.token_file, "tokenFile"),
+    ];
+    for (there, what) in files {
+        if there.is_some() {
+            return Err(Problem::KUBECONFIG_NAMES_FILE.with(format!("the user has `{what}`")));
+        }
+    }
+    let filled =
+        |s: &Option<SecretString>| s.as_ref().is_some_and(|s| !s.expose_secret().trim().is_empty());
+    let by_certificate = filled(&user.client_certificate_data) && filled(&user.client_key_data);
+    if by_certificate || filled(&user.token) {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_MALFORMED.with("the user has neither certificate nor token"))
+    }
+}
+
+fn check_cluster(cluster: &Cluster) -> Result<(), Trouble> {
+    if cluster.certificate_authority.is_some() {
+        return Err(Problem::KUBECONFIG_NAMES_FILE.with("the cluster has `certificate-authority`"));
+    }
+    let skips = |v: &Value| *v != Value::Bool(false) && *v != Value::Null;
+    if cluster.insecure_skip_tls_verify.as_ref().is_some_and(skips) {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("TLS verification is switched off"));
+    }
+    if cluster.proxy_url.is_some() {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("it asks for a proxy"));
+    }
+    if cluster.tls_server_name.is_some() {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("it asks for another server name"));
+    }
+    if !cluster.server.starts_with("https://") {
+        return Err(Problem::KUBECONFIG_UNSAFE.with("its server is not `https`"));
+    }
+    let authority = cluster.certificate_authority_data.as_deref().unwrap_or_default();
+    let pem = STANDARD.decode(authority.trim()).unwrap_or_default();
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(begins.len()).any(|w| w == begins) {
+        Ok(())
+    } else {
+        Err(Problem::KUBECONFIG_UNSAFE.with("`certificate-authority-data` holds no certificate"))
+    }
+}
+
+fn check_server(server: &str, expected_api: Option<&str>) -> Result<(), Trouble> {
+    let Some(expected) = expected_api.filter(|expected| *expected != server) else {
+        return Ok(());
+    };
+    let shown: String = server.chars().filter(|c| !c.is_control()).take(128).collect();
+    // Whoever posts chooses this text: only a plain address is worth showing.
+    let plain = !shown.contains(['@', '?', '#']);
+    let given = if plain { format!(", not `{shown}`") } else { String::new() };
+    Err(Problem::KUBECONFIG_WRONG_HOST.with(format!("expected `{expected}`{given}")))
 }
 
 fn endpoint(server: &str) -> Option<(IpAddr, u16)> {
     let uri: http::Uri = server.parse().ok()?;
-    if uri.scheme_str() != Some("https") || uri.authority()?.as_str().contains('@') {
+    let bare = uri.path() == "/" && uri.query().is_none();
+    if uri.scheme_str() != Some("https") || uri.authority()?.as_str().contains('@') || !bare {
         return None;
     }
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     Some((host.parse().ok()?, uri.port_u16().unwrap_or(443)))
 }
 
-fn check_cluster(cluster: &Cluster) -> Result<(), KubeconfigError> {
-    let found = [
-        (cluster.certificate_authority.is_some(), "certificate-authority", READS),
-        (cluster.proxy_url.is_some(), "proxy-url", PROXY),
-        (cluster.insecure_skip_tls_verify == Some(true), "insecure-skip-tls-verify", BLIND),
-    ];
-    refuse(&found)
-}
-
-fn check_user(user: &AuthInfo) -> Result<(), KubeconfigError> {
-    let found = [
-        (user.exec.is_some(), "exec", RUNS),
-        (user.auth_provider.is_some(), "auth-provider", RUNS),
-        (user.token_file.is_some(), "tokenFile", READS),
-        (user.client_certificate.is_some(), "client-certificate", READS),
-        (user.client_key.is_some(), "client-key", READS),
-    ];
-    refuse(&found)
-}
-
-fn refuse(found: &[(bool, &'static str, &'static str)]) -> Result<(), KubeconfigError> {
-    match found.iter().find(|(is_there, ..)| *is_there) {
-        Some((_, member, why)) => Err(KubeconfigError::Refused { member, why }),
-        None => Ok(()),
-    }
+fn write(
+    cluster: &NamedCluster,
+    user: &NamedUser,
+    context: &NamedContext,
+    server: &str,
+) -> Result<SecretString, Trouble> {
+    let shown = |s: &'_ Option<SecretString>| s.as_ref().map(|s| s.expose_secret().to_owned());
+    let certificate = shown(&user.user.client_certificate_data);
+    let key = shown(&user.user.client_key_data);
+    let token = shown(&user.user.token);
+    let authority = cluster.cluster.certificate_authority_data.as_deref().unwrap_or_default();
+    let clean = Clean {
+        api_version: "v1",
+        kind: "Config",
+        clusters: [CleanCluster {
+            name: &cluster.name,
+            cluster: CleanClusterBody { server, certificate_authority_data: authority.trim() },
+        }],
+        users: [CleanUser {
+            name: &user.name,
+            user: CleanUserBody {
+                client_certificate_data: certificate.as_deref(),
+                client_key_data: key.as_deref(),
+                token: token.as_deref(),
+            },
+        }],
+        contexts: [CleanContext {
+            name: &context.name,
+            context: CleanContextBody { cluster: &cluster.name, user: &user.name },
+        }],
+        current_context: &context.name,
+    };
+    let text = serde_saphyr::to_string(&clean)
+        .map_err(|_| Problem::KUBECONFIG_MALFORMED.with("it cannot be written anew"))?;
+    Ok(SecretString::from(text))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = "\
-apiVersion: v1
-kind: Config
-current-context: sov1
-contexts:
-- name: sov1
-  context: {cluster: sov1, user: admin}
-clusters:
-- name: sov1
-  cluster:
-    server: https://10.210.0.2:6443
-    certificate-authority-data: Y2E=
-users:
-- name: admin
-  user: {client-certificate-data: Yw==, client-key-data: aw==}
-";
-
-    fn check(text: &str) -> Result<Checked, KubeconfigError> {
-        read(&text.to_owned().into())
-    }
-
-    #[test]
-    fn a_kubeconfig_that_carries_everything_is_accepted() {
-        let checked = check(GOOD).unwrap();
-        assert_eq!((checked.address.to_string().as_str(), checked.port), ("10.210.0.2", 6443));
-    }
-
-    #[test]
-    fn programs_files_and_proxies_are_refused_in_any_context() {
-        let cases = [
-            ("user: {exec: {command: /bin/sh}}", "exec"),
-            ("user: {auth-provider: {name: gcp, config: {}}}", "auth-provider"),
-            ("user: {tokenFile: /etc/shadow}", "tokenFile"),
-            ("user: {client-key: /etc/key}", "client-key"),
-            ("user: {client-certificate: /etc/crt}", "client-certificate"),
-        ];
-        for (user, member) in cases {
-            let text = format!("{GOOD}- name: other\n  {user}\n");
-            let error = check(&text).expect_err(user).to_string();
-            assert!(error.contains(member), "{user}: {error}");
-        }
-        for (line, member) in [
-            ("insecure-skip-tls-verify: true", "insecure"),
-            ("certificate-authority: /etc/ca", "certificate-authority"),
-            ("proxy-url: http://10.0.0.1:3128", "proxy-url"),
-        ] {
-            let text = GOOD.replace("    server:", &format!("    {line}\n    server:"));
-            let error = check(&text).expect_err(line).to_string();
-            assert!(error.contains(member), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn empty_large_torn_and_foreign_texts_are_refused() {
-        assert!(matches!(check(" \n"), Err(KubeconfigError::Empty)));
-        let large = format!("{GOOD}#{}", "x".repeat(2 << 20));
-        assert!(matches!(check(&large), Err(KubeconfigError::TooLarge(_))));
-        assert!(matches!(check("{["), Err(KubeconfigError::Unreadable(_))));
-        assert!(matches!(check("a: 1"), Err(KubeconfigError::Incomplete(_))));
-        let torn = &GOOD[..GOOD.len() / 2];
-        assert!(check(torn).is_err());
-    }
-
-    #[test]
-    fn the_server_is_https_at_an_address() {
-        for server in ["http://10.0.0.1:6443", "https://example.org", "https://u@10.0.0.1", "x"] {
-            let text = GOOD.replace("https://10.210.0.2:6443", server);
-            assert!(matches!(check(&text), Err(KubeconfigError::Server(_))), "{server}");
-        }
-        let text = GOOD.replace("https://10.210.0.2:6443", "https://[fd00::1]:6443");
-        assert_eq!(check(&text).unwrap().address.to_string(), "fd00::1");
-    }
-
-    #[test]
-    fn no_error_quotes_a_secret() {
-        let text = GOOD.replace("client-key-data: aw==", "client-key-data: [very-secret-key]");
-        let error = check(&text).unwrap_err();
-        assert!(!format!("{error:?}{error}").contains("very-secret-key"));
-    }
-}
+mod tests;

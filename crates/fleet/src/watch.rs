@@ -94,6 +94,11 @@ impl Watch {
     ///
     /// The stream never ends by itself; dropping it ends the watch.
     pub fn into_facts(self) -> impl Stream<Item = ClusterFact> + Send + 'static {
+        Arc::new(self).facts()
+    }
+
+    /// The same for a watch that others hold as well, such as to say later what is expected.
+    pub fn facts(self: Arc<Self>) -> impl Stream<Item = ClusterFact> + Send + 'static {
         let mut views = self.views.clone();
         views.mark_changed();
         let state = (self, views, Cursor::default());

@@ -130,7 +130,8 @@ impl Deployment {
                 ClusterLink::Attached { .. } => "Waiting for Flux to fetch the kit",
                 ClusterLink::Unattached | ClusterLink::Lost { .. } => "Connecting to the cluster",
             };
-            return self.calm(text.to_owned(), None);
+            return self
+                .calm(text.to_owned(), self.kit_awaited.as_ref().map(|a| a.message.clone()));
         }
         let (healthy, all) = (self.healthy_count(), self.components.len());
         let now: Vec<&str> = self

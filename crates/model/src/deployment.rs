@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ComponentFact, ComponentState, CreateSpec, DeploymentEvent, DeploymentId, Failure, FrozenKit,
-    Infrastructure, Inventory, Past, Placement, Progress, ProvisionStep, Recorded, ReleaseName,
-    Resource, ResourceState, SecretHash, Seq, assess,
+    Infrastructure, Inventory, Past, Placement, PlatformFact, Progress, ProvisionStep, Recorded,
+    ReleaseName, Resource, ResourceState, SecretHash, Seq, assess,
 };
 
 /// Where a deployment stands.
@@ -124,6 +124,26 @@ pub struct Kit {
     pub frozen_at: Timestamp,
 }
 
+/// What something waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Awaited {
+    /// What it is, in words.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Something under the components, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformPart {
+    /// What was seen.
+    pub fact: PlatformFact,
+    /// Since when it is like that.
+    pub since: Timestamp,
+}
+
 /// One component of the kit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -176,6 +196,9 @@ pub struct Deployment {
     pub bearer_hash: SecretHash,
     /// When that bearer stops being good.
     pub bearer_expires_at: Timestamp,
+    /// The hash of the key the request was sent with, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<SecretHash>,
     /// The infrastructure.
     pub infrastructure: Infrastructure,
     /// The kubeconfig.
@@ -184,6 +207,12 @@ pub struct Deployment {
     pub cluster: ClusterLink,
     /// When the cluster first answered.
     pub attached_at: Option<Timestamp>,
+    /// What stands under the components: nodes, Flux's controllers, sources; as far as seen.
+    #[serde(default)]
+    pub platform: Vec<PlatformPart>,
+    /// What Flux waits for before there is a kit to read, while it does.
+    #[serde(default)]
+    pub kit_awaited: Option<Awaited>,
     /// The expected set, once frozen.
     pub kit: Option<Kit>,
     /// Why the kit could not be read, when the last try failed.
@@ -196,9 +225,6 @@ pub struct Deployment {
     pub first_ready_at: Option<Timestamp>,
     /// The derived status and since when it holds.
     status: DeploymentStatus,
-    /// The hash of the key the request was sent with, if it had one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency: Option<SecretHash>,
     status_since: Timestamp,
 }
 
@@ -262,10 +288,13 @@ impl Deployment {
             updated_at: first.time,
             bearer_hash: bearer_hash.clone(),
             bearer_expires_at: *bearer_expires_at,
+            idempotency: idempotency.clone(),
             infrastructure: Infrastructure::untouched(),
             kubeconfig: KubeconfigState::Awaited,
             cluster: ClusterLink::Unattached,
             attached_at: None,
+            platform: Vec::new(),
+            kit_awaited: None,
             kit: None,
             kit_failure: None,
             components: Vec::new(),
@@ -288,7 +317,6 @@ impl Deployment {
         self.evolve(&recorded.event, recorded.time);
         self.seq = recorded.seq;
         self.updated_at = recorded.time;
-            idempotency: idempotency.clone(),
         let status = self.derive_status();
         if status != self.status {
             self.status = status;
@@ -326,9 +354,10 @@ impl Deployment {
             },
             E::ClusterAttached
             | E::ClusterLost { .. }
+            | E::PlatformObserved { .. }
             | E::KitRefused { .. }
             | E::KitTimedOut { .. } => self.check_kubeconfig_known(),
-            E::KitFrozen { .. } => {
+            E::KitAwaited { .. } | E::KitFrozen { .. } => {
                 self.check_kubeconfig_known()?;
                 if self.kit.is_some() { Err(Refused::KitAlreadyFrozen) } else { Ok(()) }
             }
@@ -429,14 +458,23 @@ impl Deployment {
             E::ClusterLost { message } => {
                 self.cluster = ClusterLink::Lost { since: time, message: message.clone() };
             }
+            E::PlatformObserved { fact, .. } => self.observe_platform(fact, time),
+            E::KitAwaited { message } => {
+                self.kit_failure = None;
+                self.kit_awaited = Some(Awaited { message: message.clone(), since: time });
+            }
             E::KitFrozen { kit } => {
+                self.kit_awaited = None;
                 self.components = kit.releases().iter().map(|r| expected(r, time)).collect();
                 self.kit = Some(Kit { frozen: kit.clone(), frozen_at: time });
                 self.kit_failure = None;
                 // Flux was late and has begun: the kit has its own time from here on.
                 self.kit_timed_out = None;
             }
-            E::KitRefused { failure } => self.kit_failure = Some(failure.clone()),
+            E::KitRefused { failure } => {
+                self.kit_awaited = None;
+                self.kit_failure = Some(failure.clone());
+            }
             E::ComponentObserved { fact } => {
                 if let Some(c) = self.components.iter_mut().find(|c| c.name == fact.name) {
                     observe(c, fact, time);
@@ -511,11 +549,41 @@ impl Deployment {
         })
     }
 
+    /// What `fact` would record, if it is news. What was well and is looked at again, as Flux does
+    /// with its sources every few minutes, is no news until something else comes of it.
+    pub fn platform_news(&self, fact: PlatformFact) -> Option<DeploymentEvent> {
+        let known = self.platform.iter().find(|p| p.fact.subject == fact.subject);
+        let was_well = known.is_some_and(|p| p.fact.well == Some(true));
+        let is_new = known.is_none_or(|p| p.fact != fact);
+        let only_looked_at = was_well && fact.well.is_none();
+        (is_new && !only_looked_at).then_some(DeploymentEvent::PlatformObserved { fact, was_well })
+    }
+
+    fn observe_platform(&mut self, fact: &PlatformFact, time: Timestamp) {
+        let fact = fact.clone();
+        match self.platform.iter_mut().find(|p| p.fact.subject == fact.subject) {
+            Some(part) if part.fact.well == fact.well => part.fact = fact,
+            Some(part) => *part = PlatformPart { fact, since: time },
+            None => self.platform.push(PlatformPart { fact, since: time }),
+        }
+    }
+
     /// Whether every expected component is installed; false while nothing is expected.
     pub fn all_healthy(&self) -> bool {
         self.kit.is_some()
             && !self.components.is_empty()
             && self.healthy_count() == self.components.len()
+    }
+
+    /// Whether nothing more can happen unless somebody asks for it: nothing is being done and
+    /// nothing is being watched. A deployment that is ready, degraded or late is not at its end.
+    pub fn is_final(&self) -> bool {
+        match self.infrastructure.progress {
+            // A node whose infrastructure failed halfway may report in all the same; nobody
+            // watches it, so that is no more than a remark.
+            Progress::Failed { .. } => true,
+            Progress::Waiting | Progress::Working { .. } | Progress::Done => false,
+        }
     }
 
     /// How many components are installed.
@@ -575,17 +643,6 @@ fn observe(c: &mut Component, fact: &ComponentFact, time: Timestamp) {
     c.helm_ready = judged.helm_ready;
     c.attempts = fact.helm.as_ref().map_or(0, |h| h.failures);
     c.inventory.clone_from(&fact.inventory);
-    /// Whether nothing more can happen unless somebody asks for it: nothing is being done and
-    /// nothing is being watched. A deployment that is ready, degraded or late is not at its end.
-    pub fn is_final(&self) -> bool {
-        match self.infrastructure.progress {
-            // A node whose infrastructure failed halfway may report in all the same; nobody
-            // watches it, so that is no more than a remark.
-            Progress::Failed { .. } => true,
-            Progress::Waiting | Progress::Working { .. } | Progress::Done => false,
-        }
-    }
-
 }
 
 fn change_resource(

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, ProvisionStep,
-    ResourceState, Seq, assess,
+    ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, PlatformFact,
+    ProvisionStep, ResourceState, Seq, assess,
 };
 
 /// An event with its number and time.
@@ -141,6 +141,18 @@ pub enum DeploymentEvent {
         /// Why.
         message: String,
     },
+    /// Something under the components changed: a node, one of Flux's controllers, a source.
+    PlatformObserved {
+        /// What was seen.
+        fact: PlatformFact,
+        /// Whether it had been as it should be until then.
+        was_well: bool,
+    },
+    /// Flux has not fetched the kit, and this is what that waits for.
+    KitAwaited {
+        /// What is waited for.
+        message: String,
+    },
     /// The expected set was taken from the kit.
     KitFrozen {
         /// The set.
@@ -200,6 +212,8 @@ impl DeploymentEvent {
             Self::KubeconfigTimedOut { .. } => "kubeconfig-timed-out",
             Self::ClusterAttached => "cluster-attached",
             Self::ClusterLost { .. } => "cluster-lost",
+            Self::PlatformObserved { .. } => "platform-observed",
+            Self::KitAwaited { .. } => "kit-awaited",
             Self::KitFrozen { .. } => "kit-frozen",
             Self::KitRefused { .. } => "kit-refused",
             Self::ComponentObserved { .. } => "component-observed",
@@ -214,6 +228,7 @@ impl DeploymentEvent {
         let mut data = whole.get_mut("data")?.take();
         if let Some(fields) = data.as_object_mut() {
             fields.remove("bearerHash");
+            fields.remove("idempotency");
         }
         Some(data)
     }
@@ -228,7 +243,6 @@ impl DeploymentEvent {
             Self::StepStarted { step, .. } => {
                 plain(step.phase(), Info, format!("{} begins", step.title()))
             }
-            fields.remove("idempotency");
             Self::StepFinished { step } => {
                 plain(step.phase(), Info, format!("{} is done", step.title()))
             }
@@ -257,6 +271,11 @@ impl DeploymentEvent {
             Self::ClusterLost { message } => {
                 plain("cluster", Warn, format!("the cluster does not answer: {message}"))
             }
+            Self::PlatformObserved { fact, was_well } => {
+                let level = if *was_well && fact.well != Some(true) { Warn } else { Info };
+                plain("platform", level, format!("{}: {}", fact.subject, fact.message))
+            }
+            Self::KitAwaited { message } => plain("flux", Info, format!("waiting: {message}")),
             Self::KitFrozen { kit } => {
                 let n = kit.releases().len();
                 plain("kit", Info, format!("{n} releases are expected, from {}", kit.commit()))

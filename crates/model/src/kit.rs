@@ -187,6 +187,18 @@ pub struct WorkloadFact {
     pub message: Option<String>,
 }
 
+/// Something under the components that people wait for: a node, one of Flux's controllers, a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformFact {
+    /// Which, such as `node sov1` or `GitRepository openova`.
+    pub subject: String,
+    /// Whether it is as it should be; absent while the cluster is about to find out.
+    pub well: Option<bool>,
+    /// How it is, in the cluster's words where it has any.
+    pub message: String,
+}
+
 /// Something the watch of a cluster reports.
 #[expect(
     clippy::large_enum_variant,
@@ -201,6 +213,8 @@ pub enum ClusterFact {
         /// Why, without addresses or credentials.
         message: String,
     },
+    /// Something under the components (sent at every listing and at every change).
+    Platform(PlatformFact),
     /// The present state of one release (sent at every listing and at every change).
     Component(ComponentFact),
 }

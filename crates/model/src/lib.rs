@@ -19,7 +19,8 @@ mod spec;
 pub use answer::Answer;
 pub use component::{Assessment, ComponentState, Past, assess};
 pub use deployment::{
-    ClusterLink, Component, Deployment, DeploymentStatus, Kit, KubeconfigState, Refused,
+    Awaited, ClusterLink, Component, Deployment, DeploymentStatus, Kit, KubeconfigState,
+    PlatformPart, Refused,
 };
 pub use event::{DeploymentEvent, EventLine, Level, Placement, Recorded, SecretHash};
 pub use id::{DeploymentId, IdempotencyKey, Malformed, Seq};
@@ -28,7 +29,7 @@ pub use infrastructure::{
 };
 pub use kit::{
     ClusterFact, ComponentFact, ConditionFact, ConditionStatus, FrozenKit, HelmFact, Inventory,
-    KitRefused, KitRelease, WorkloadFact,
+    KitRefused, KitRelease, PlatformFact, WorkloadFact,
 };
 pub use name::{Email, Fqdn, ReleaseName, SovereignName};
 pub use phase::{Phase, PhaseId, PhaseState};

@@ -156,7 +156,7 @@ impl Deployment {
             (None, ClusterLink::Lost { message, .. }) if state == PhaseState::Working => {
                 Some(message.clone())
             }
-            (None, _) => None,
+            (None, _) => self.kit_awaited.as_ref().map(|a| a.message.clone()),
         };
         Phase {
             id: PhaseId::Flux,

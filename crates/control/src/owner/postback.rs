@@ -3,12 +3,13 @@
 //! The owner does this alone, from the first check to the durable event, so of two posts at the
 //! same moment one finds the bearer used up.
 
+use catalyst_fleet::kubeconfig;
 use catalyst_model::{DeploymentEvent, KubeconfigState, Problem, Trouble};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::Owner;
-use crate::{Error, Provisioning, kubeconfig, provision::workdir, secret};
+use crate::{Error, Provisioning, provision::workdir, secret};
 
 impl Owner {
     pub(super) async fn take_post(
@@ -30,7 +31,7 @@ impl Owner {
             let state = self.state.borrow();
             (state.id.clone(), state.placement.expected_api.clone())
         };
-        let clean = kubeconfig::inspect(&body, &expected_api)?;
+        let clean = kubeconfig::check(&body, Some(&expected_api))?.text;
         kubeconfigs
             .prepare()
             .await
@@ -39,7 +40,7 @@ impl Owner {
         // Should the process end between the file and the event, the bearer is still good and the
         // node's next post replaces the file.
         let sha256 = kubeconfigs
-            .keep(&id, clean)
+            .keep(&id, SecretSlice::from(clean.expose_secret().as_bytes().to_vec()))
             .await
             .map_err(|e| broken(Problem::KUBECONFIG_WRITE_FAILED.plain(), e))?;
         self.record(vec![DeploymentEvent::KubeconfigStored { sha256, size_bytes }]).await?;

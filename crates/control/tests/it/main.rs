@@ -6,3 +6,4 @@ mod house;
 mod idempotency;
 mod postback;
 mod provisioning;
+mod waiting;

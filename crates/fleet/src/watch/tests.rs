@@ -22,6 +22,7 @@ fn told(cursor: &mut Cursor, view: &ClusterView) -> Vec<String> {
     let word = |fact: &ClusterFact| match fact {
         ClusterFact::Attached => "attached".to_owned(),
         ClusterFact::Lost { message } => format!("lost: {message}"),
+        ClusterFact::Platform(part) => part.subject.clone(),
         ClusterFact::Component(component) => component.name.to_string(),
     };
     cursor.step(view).iter().map(word).collect()

@@ -24,7 +24,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -273,13 +273,16 @@ impl ClusterPort for ScriptedCluster {
         let facts = self.facts.lock().unwrap().take();
         Box::pin(async move {
             let facts = Mutex::new(facts);
-            Ok(Box::new(ScriptedSession { facts }) as Box<dyn ClusterSession>)
+            let expected = Arc::default();
+            Ok(Box::new(ScriptedSession { facts, expected }) as Box<dyn ClusterSession>)
         })
     }
 }
 
 struct ScriptedSession {
     facts: Mutex<Option<mpsc::UnboundedReceiver<ClusterFact>>>,
+    /// Told when it is known which releases are watched: nothing is said of any before.
+    expected: Arc<Notify>,
 }
 
 impl ClusterSession for ScriptedSession {
@@ -296,9 +299,15 @@ impl ClusterSession for ScriptedSession {
         Box::pin(async move { Ok(kit) })
     }
 
-    fn watch(&self, _: FrozenKit) -> BoxStream<'static, ClusterFact> {
+    fn expect(&self, _: FrozenKit) {
+        self.expected.notify_one();
+    }
+
+    fn watch(&self) -> BoxStream<'static, ClusterFact> {
         let facts = self.facts.lock().unwrap().take();
-        match facts {
+        let expected = Arc::clone(&self.expected);
+        let begin = futures::stream::once(async move { expected.notified().await });
+        let facts = match facts {
             Some(facts) => futures::stream::unfold(facts, |mut facts| async move {
                 let fact = facts.recv().await;
                 match fact {
@@ -308,6 +317,7 @@ impl ClusterSession for ScriptedSession {
             })
             .boxed(),
             None => futures::stream::pending().boxed(),
-        }
+        };
+        begin.filter_map(|()| async { None }).chain(facts).boxed()
     }
 }
