@@ -1,4 +1,5 @@
-//! The workspace's own checks. One entry point: `cargo xtask tidy`.
+//! The workspace's own checks and what is made from the sources. Entry points: `cargo xtask tidy`
+//! and `cargo xtask errors`.
 
 mod tidy;
 
@@ -17,10 +18,24 @@ enum Command {
     /// Fail on a forbidden crate edge, a forgotten file, a file or function over its budget, or a
     /// route outside the route table.
     Tidy,
+    /// Write the pages of `docs/errors/` anew from the catalogues of problems.
+    Errors,
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Tidy => tidy::run(),
+        Command::Errors => errors(),
     }
+}
+
+/// Runs the writer beside the test that holds the pages in step: only there both catalogues are seen.
+fn errors() -> anyhow::Result<()> {
+    let arguments = ["test", "--quiet", "--package", "catalyst-cli", "--test", "errors"];
+    let status = std::process::Command::new("cargo")
+        .args(arguments)
+        .args(["--", "--ignored", "write_the_pages"])
+        .status()?;
+    anyhow::ensure!(status.success(), "the pages were not written");
+    Ok(())
 }

@@ -89,16 +89,21 @@ pub(crate) const fn status(class: ProblemClass) -> StatusCode {
     }
 }
 
+/// The member `type`: the address of the problem's page, which never changes.
+pub(crate) fn type_of(problem: &Problem) -> String {
+    let code = problem.code;
+    format!("https://github.com/openova-io/openova/blob/main/docs/errors/{code}.md")
+}
+
 impl wire::Problem {
     fn new(status: StatusCode, trouble: &Trouble) -> Self {
         let problem = trouble.problem;
-        let code = problem.code.to_string();
         Self {
-            kind: format!("https://github.com/openova-io/openova/blob/main/docs/errors/{code}.md"),
+            kind: type_of(problem),
             title: problem.title.to_owned(),
             status: status.as_u16(),
             detail: trouble.detail.clone().unwrap_or_else(|| problem.cause.to_owned()),
-            code,
+            code: problem.code.to_string(),
             cause: problem.cause.to_owned(),
             fix: problem.fix.to_owned(),
             error: problem.slug.to_owned(),

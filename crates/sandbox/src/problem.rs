@@ -140,6 +140,15 @@ pub fn catalogue() -> Vec<&'static Code> {
         crate::outside::CODES,
         crate::front::CODES,
         crate::firewall::CODES,
+        crate::mothership::CODES,
+        crate::node::CODES,
+        crate::lifecycle::CODES,
+        crate::cgroup::CODES,
+        crate::pki::CODES,
+        crate::netns::CODES,
+        crate::link::CODES,
+        crate::init::CODES,
+        crate::first_boot::CODES,
     ];
     let mut all: Vec<_> = tables.iter().flat_map(|table| table.iter().copied()).collect();
     all.sort_by_key(|code| code.number);

@@ -191,6 +191,17 @@ async fn without_tofu_nothing_is_begun() {
     house.create("sov1").await;
 }
 
+#[test]
+fn every_problem_points_at_its_page() {
+    let checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for problem in catalyst_model::Problem::all() {
+        let kind = crate::error::type_of(problem);
+        let (_, page) = kind.split_once("/blob/main/").expect("a place in the repository");
+        let text = std::fs::read_to_string(checkout.join(page)).unwrap_or_default();
+        assert!(text.starts_with(&format!("# {}: {}", problem.code, problem.title)), "{page}");
+    }
+}
+
 /// A house whose deployment waits for its node's post.
 async fn waiting() -> (House, String, String) {
     let house = House::new().await;
