@@ -70,6 +70,12 @@ const ID: Parameter = Parameter {
     kind: Kind::DeploymentId,
     description: "The deployment's id.",
 };
+const PHASE: Parameter = Parameter {
+    name: "phase",
+    place: Place::Path,
+    kind: Kind::Text,
+    description: "The phase that failed: `infrastructure`.",
+};
 const TOKEN_ID: Parameter = Parameter {
     name: "id",
     place: Place::Path,
@@ -379,6 +385,21 @@ pub(crate) const TABLE: &[Route] = &[
                 content: Content::Events(Shape::of::<wire::Event>()),
             }],
             problems: &[400, 404],
+        },
+    },
+    Route {
+        method: Verb::Post,
+        path: "/api/v1/deployments/{id}/phases/{phase}/retry",
+        access: Access::Tier(Tier::Operator),
+        body: Body::None,
+        handler: |method| on(method, deployments::retry),
+        operation: Operation {
+            id: "retryPhase",
+            tag: "deployments",
+            summary: "Begins a failed infrastructure again; what stands is kept.",
+            parameters: &[ID, PHASE],
+            answers: &[json::<wire::Retried>(200, "Under way")],
+            problems: &[404, 409, 503],
         },
     },
     Route {

@@ -5,5 +5,6 @@ mod bad_input;
 mod events;
 mod house;
 mod idempotency;
+mod retry;
 mod secrets;
 mod sessions;

@@ -17,4 +17,4 @@ pub use deployment::{
 };
 pub use event::{Event, History, Level};
 pub use problem::Problem;
-pub use spec::{CreateDeployment, Created, Region, Version};
+pub use spec::{CreateDeployment, Created, Region, Retried, Version};

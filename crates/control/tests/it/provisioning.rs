@@ -138,7 +138,7 @@ async fn a_tofu_that_cannot_be_run_is_told_in_the_record() {
     std::fs::set_permissions(house.at("tofu-bin"), executable).unwrap();
     let id = house.create("sov1").await;
     let failed = house.until(&id, "the failure", |d| d.status() == DeploymentStatus::Failed).await;
-    assert_eq!(code(&failed), Some(Problem::TOFU_MISSING.code));
+    assert_eq!(code(&failed), Some(Problem::TOFU_NOT_STARTED.code));
     house.close().await;
 }
 

@@ -1,7 +1,8 @@
 //! Deployments: create, list, get. Their events are in `stream.rs`, the kubeconfig in
-//! `kubeconfig.rs`.
+//! `kubeconfig.rs`, beginning again in `retry.rs`.
 
 mod kubeconfig;
+mod retry;
 mod stream;
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 
 pub(super) use self::kubeconfig::{get_kubeconfig, put_kubeconfig};
+pub(super) use self::retry::retry;
 pub(super) use self::stream::{events, logs};
 use crate::app::App;
 use crate::error::Refusal;

@@ -42,7 +42,7 @@ async fn try_row(house: &House, route: &Route, token: Option<&str>) -> Answer {
         Verb::Put => Method::PUT,
         Verb::Delete => Method::DELETE,
     };
-    let path = route.path.replace("{id}", "0000000000000000");
+    let path = route.path.replace("{id}", "0000000000000000").replace("{phase}", "infrastructure");
     let body = match route.body {
         RouteBody::Json { .. } => Body::from("{}"),
         RouteBody::None | RouteBody::Raw { .. } => Body::empty(),

@@ -103,6 +103,11 @@ impl House {
         std::fs::write(self.folder.path().join("failing"), "").unwrap();
     }
 
+    /// From now on it does not.
+    pub(super) fn mend_apply(&self) {
+        std::fs::remove_file(self.folder.path().join("failing")).unwrap();
+    }
+
     /// A bearer token of the tier.
     pub(super) async fn token(&self, tier: Tier) -> String {
         let by = Who::of_this_process("test", Tier::Owner);

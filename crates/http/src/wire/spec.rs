@@ -106,6 +106,23 @@ pub struct Created {
     pub stream_url: String,
 }
 
+/// A phase was begun again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retried {
+    /// The deployment's id.
+    pub id: String,
+    /// Its status now.
+    pub status: Status,
+    /// The phase, as it was asked for.
+    pub phase: String,
+    /// Where its events stream.
+    #[serde(rename = "streamURL")]
+    pub stream_url: String,
+    /// What happens now, in words.
+    pub message: String,
+}
+
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Version {
