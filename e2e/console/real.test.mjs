@@ -198,6 +198,8 @@ describe("a real run", () => {
             ].join(" "),
           ),
         );
+      await waitFor(".node.installed");
+      await picture("run-mid");
       const place = await at();
       const shifts = await watchLayout(page);
       const end = await page.waitForFunction(
