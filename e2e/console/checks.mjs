@@ -87,14 +87,22 @@ export async function settled(page, sight = "h1") {
     const frame = () => new Promise((done) => requestAnimationFrame(done));
     const look = () =>
       `${document.querySelectorAll("*").length} ${document.documentElement.scrollHeight}`;
-    for (let still = 0, before = ""; still < 3; before = look()) {
+    const late = performance.now() + 10_000;
+    for (
+      let still = 0, before = "";
+      still < 3 && performance.now() < late;
+      before = look()
+    ) {
       await frame();
       still = look() === before ? still + 1 : 0;
     }
     const finite = document
       .getAnimations()
       .filter((a) => a.effect.getComputedTiming().iterations !== Infinity);
-    await Promise.allSettled(finite.map((a) => a.finished));
+    await Promise.race([
+      Promise.allSettled(finite.map((a) => a.finished)),
+      new Promise((done) => setTimeout(done, 2000)),
+    ]);
   });
 }
 
