@@ -121,8 +121,8 @@ fn page_of_code(code: &Code) -> String {
     format!(
         "# {code}: {}\n\n## What it means\n\nSomething a local Sovereign needs of this machine \
          went wrong or is missing.\n\n## Cause\n\nEach occurrence names its own, behind the \
-         title.\n\n## What to do\n\n{}\n\n## Where it appears\n\n- On the terminal, in `catalyst \
-         up`, `down`, `doctor` and `sandbox …`: title and cause, then what to do.\n- In a \
+         title.\n\n## What to do\n\n{}\n\n## Where it appears\n\n- On the terminal, in \
+         `catalyst up`, `down`, `doctor` and `sandbox …`: title and cause, then what to do.\n- In a \
          deployment whose infrastructure failed: within its `error`, its events and the message \
          of the resource that failed.\n",
         title_of_code(code),

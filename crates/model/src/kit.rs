@@ -200,10 +200,6 @@ pub struct PlatformFact {
 }
 
 /// Something the watch of a cluster reports.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "facts travel one by one through a bounded queue; nearly all are components"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterFact {
     /// The API server answers and the state that follows is current.

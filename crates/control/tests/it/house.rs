@@ -9,7 +9,7 @@ use catalyst_control::{
     ClusterPort, ClusterSession, Control, ControlConfig, Deadlines, PortError, Provisioning,
     ProvisioningConfig,
 };
-use catalyst_model::{CreateRequest, Deployment, DeploymentId, Progress, Provider};
+use catalyst_model::{CreateRequest, Deployment, DeploymentId, Problem, Progress, Provider};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
@@ -76,8 +76,19 @@ impl House {
 
     /// Starts the control plane.
     pub(crate) async fn open(&mut self) {
-        let control = Control::open(self.config.clone(), self.clusters.clone()).await.unwrap();
-        self.control = Some(control);
+        for _ in 0..100 {
+            match Control::open(self.config.clone(), self.clusters.clone()).await {
+                // A program that another test is starting holds every open file for a moment.
+                Err(error) if error.trouble().problem == &Problem::STORE_LOCKED => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => {
+                    self.control = Some(opened.unwrap());
+                    return;
+                }
+            }
+        }
+        panic!("the records stay locked");
     }
 
     /// Stops it.
