@@ -148,7 +148,7 @@ fn nearest<'a>(
 }
 
 /// Edits (insert, delete, replace) that turn one text into the other.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -1,12 +1,15 @@
-//! Runs the pinned `kustomize` over a folder of an unpacked source, as Flux would.
+//! The only door to processes.
 //!
-//! Entry point: [`kustomize_build`]. The folder is wrapped in a build of our own that adds what a
+//! Two programs are run. [`Renderer`] is a long-lived helper with Helm's and kustomize's own
+//! libraries, for judging a tree. [`kustomize_build`] runs the pinned `kustomize` once over a folder
+//! of an unpacked source, for the set of releases a Sovereign is expected to hold. The folder is wrapped in a build of our own that adds what a
 //! Flux Kustomization adds (patches, prefixes, namespace, components) and asks for the origin of
 //! every object, so that faults and slots can be told by file. The process gets an empty
 //! environment, hence no `PATH` and no way to run `git` or `helm`; [`bounds`] refuses references
 //! that would lead out of the source, for the build itself is not confined.
 
 pub mod bounds;
+mod helper;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 pub use bounds::OutOfBounds;
+pub use helper::{Cache, HelperError, Limits, Renderer, source_hash, wire};
 
 /// Folder added to the source for the wrapping build.
 const WRAPPER: &str = ".catalyst-build";

@@ -89,7 +89,7 @@ pub fn local(folder: &str, reference: &str, file: &str) -> Result<String, OutOfB
 }
 
 /// Joins two paths without touching the disk; nothing if the result is absolute or climbs out.
-pub(crate) fn normal(folder: &str, reference: &str) -> Option<String> {
+pub fn normal(folder: &str, reference: &str) -> Option<String> {
     if reference.starts_with('/') {
         return None;
     }

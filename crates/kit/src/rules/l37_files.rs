@@ -1,0 +1,63 @@
+//! L37: every YAML file can be read and holds something, and a folder has one kind of consumer.
+
+use super::{Decidability, Rule};
+use crate::facts::{Facts, is_yaml};
+use crate::finding::{Finding, Severity, Spot};
+use crate::render::FILE_NAMES;
+use crate::yaml::Loaded;
+
+pub(super) const RULE: Rule = Rule {
+    id: "L37",
+    title: "every YAML file can be read, holds something, and has one kind of consumer",
+    severity: Severity::Error,
+    decidability: Decidability::Files,
+    cause: "a file that cannot be read vanishes from lists and audits, or stops the whole build",
+    fix: "mend the file, or take it away",
+    page: include_str!("../../../../docs/rules/L37.md"),
+    check,
+};
+
+fn check(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut files: Vec<&String> = facts.listing.files.iter().collect();
+    files.extend(facts.releases.iter().flat_map(|r| r.chart.iter().flat_map(|chart| &chart.files)));
+    files.sort();
+    files.dedup();
+    for path in files {
+        let in_templates = path.contains("/templates/") || path.starts_with("templates/");
+        if in_templates && FILE_NAMES.contains(&path.rsplit('/').next().unwrap_or(path)) {
+            let message = "Helm renders this file of kustomize's as an object of the release";
+            let finding = RULE.at(Spot::line(path.as_str(), 1), message);
+            findings.push(finding.fix("keep kustomize's files out of `templates`"));
+        }
+        let is_template = in_templates && !facts.manifests().any(|file| file == path);
+        if is_yaml(path) && !is_template && !is_fixture(path) {
+            judge(facts, path, &mut findings);
+        }
+    }
+    findings
+}
+
+/// A template stands for itself only after rendering.
+fn is_fixture(path: &str) -> bool {
+    path.ends_with(".tpl.yaml")
+}
+
+fn judge(facts: &Facts, path: &str, findings: &mut Vec<Finding>) {
+    let Ok(file) = facts.tree.file(path) else { return };
+    let Loaded { documents, faults, .. } = file.yaml();
+    for fault in faults {
+        let mut spot = Spot::line(path, fault.line);
+        spot.column = fault.column;
+        findings.push(RULE.at(spot, fault.reason.clone()));
+    }
+    if documents.is_empty() && faults.is_empty() && !is_note(&file.text()) {
+        let finding = RULE.at(Spot::line(path, 1), "the file holds nothing");
+        findings.push(finding.cause("something was lost here, and no build says so"));
+    }
+}
+
+/// A file that holds words for people and nothing else is meant.
+fn is_note(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start().strip_prefix('#').is_some_and(|rest| rest.len() > 3))
+}

@@ -1,0 +1,7 @@
+//! What crosses the crate: rules against trees, through the real renderer.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod renderer;
+mod rules;

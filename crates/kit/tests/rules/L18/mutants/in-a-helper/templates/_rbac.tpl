@@ -1,0 +1,7 @@
+{{- define "x.rules" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [token]
+  verbs:
+    - create
+{{- end -}}
