@@ -2,17 +2,30 @@
 //! `kubectl`, and nothing of the crates behind them.
 //!
 //! The suites need root and the tools of `catalyst sandbox tools build`; they run when
-//! `CATALYST_E2E=1` is set (`make test` sets it) and say that they were skipped otherwise.
+//! `CATALYST_E2E=1` is set (`make test` sets it) and say that they were skipped otherwise. `e2e/run`
+//! gives them a state folder, ports and a network of their own, so that whatever a person keeps
+//! running on this machine is neither seen as ours nor touched.
 
+mod catalyst;
+mod chance;
+mod health;
+mod kubectl;
 mod machine;
+mod processes;
+mod sockets;
 
+pub use catalyst::Catalyst;
+pub use chance::Chance;
+pub use health::{Moment, condition, name, releases_ready, runs_since};
+pub use kubectl::{Forward, Kubectl};
 pub use machine::{Leftovers, snapshot};
+pub use processes::{Process, kill, processes_in};
+pub use sockets::{Listener, listeners, network_of};
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, bail};
 
 /// Whether the suites run; a reason is printed when they do not.
 pub fn enabled(suite: &str) -> bool {
@@ -23,130 +36,43 @@ pub fn enabled(suite: &str) -> bool {
     wanted
 }
 
-/// The command line under test.
-#[derive(Debug, Clone)]
-pub struct Catalyst {
-    program: PathBuf,
+/// A setting that `e2e/run` makes.
+///
+/// # Errors
+/// When it is not there: the suites are not run by hand.
+pub fn setting(name: &str) -> anyhow::Result<PathBuf> {
+    std::env::var_os(name).map(Into::into).with_context(|| format!("{name} is set by e2e/run"))
 }
 
-impl Catalyst {
-    /// The program that `CATALYST_BIN` names.
-    ///
-    /// # Errors
-    /// When it names none.
-    pub fn from_environment() -> anyhow::Result<Self> {
-        let program = std::env::var_os("CATALYST_BIN").context("CATALYST_BIN names no program")?;
-        Ok(Self { program: program.into() })
-    }
+/// Shows one fact, with its time.
+///
+/// # Errors
+/// What stood in its way, with the fact's name.
+pub fn fact<T>(what: &str, check: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let started = Instant::now();
+    let outcome = check().with_context(|| format!("not shown: {what}"));
+    let mark = if outcome.is_ok() { "ok" } else { "FAILED" };
+    say(&format!("fact: {what} ... {mark} ({:.1}s)", started.elapsed().as_secs_f64()));
+    outcome
+}
 
-    /// Runs it, passing its talk through, and gives its data.
-    ///
-    /// # Errors
-    /// When it exits with anything but 0.
-    pub fn run(&self, args: &[&str]) -> anyhow::Result<String> {
-        say(&format!("$ catalyst {}", args.join(" ")));
-        let output = Command::new(&self.program)
-            .args(args)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .context("start catalyst")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "catalyst {}: {}: {text}", args.join(" "), output.status);
-        Ok(text)
-    }
-
-    /// Runs it expecting a refusal; gives exit code and all it said.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn refused(&self, args: &[&str]) -> anyhow::Result<(i32, String)> {
-        say(&format!("$ catalyst {}  (to be refused)", args.join(" ")));
-        let output = Command::new(&self.program)
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .context("start")?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok((output.status.code().unwrap_or(-1), said))
-    }
-
-    /// One Sovereign as the API tells it.
-    ///
-    /// # Errors
-    /// When there is none of that name.
-    pub fn sovereign(&self, name: &str) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&self.run(&["sovereign", "get", name, "-o", "json"])?)?)
+/// Looks until `look` is content; its last complaint is the error.
+///
+/// # Errors
+/// The complaint that stood when the time was over.
+pub fn until<T>(limit: Duration, mut look: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match look() {
+            Ok(value) => return Ok(value),
+            Err(error) if Instant::now() > deadline => bail!("after {limit:?}: {error:#}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(300)),
+        }
     }
 }
 
-/// `kubectl` with the kubeconfig of one Sovereign.
-#[derive(Debug)]
-pub struct Kubectl {
-    program: PathBuf,
-    kubeconfig: PathBuf,
-}
-
-impl Kubectl {
-    /// Fetches the kubeconfig through the public API.
-    ///
-    /// # Errors
-    /// When the API gives none or `CATALYST_KUBECTL` is not set.
-    pub fn of(catalyst: &Catalyst, name: &str) -> anyhow::Result<Self> {
-        let program =
-            std::env::var_os("CATALYST_KUBECTL").context("CATALYST_KUBECTL names no program")?;
-        let file = std::env::temp_dir().join(format!("e2e-{}-{name}.yaml", std::process::id()));
-        let path = file.display().to_string();
-        catalyst.run(&["sovereign", "kubeconfig", name, "--to", &path])?;
-        Ok(Self { program: program.into(), kubeconfig: file })
-    }
-
-    /// `kubectl get … -o json`.
-    ///
-    /// # Errors
-    /// With kubectl's words.
-    pub fn get(&self, args: &[&str]) -> anyhow::Result<Value> {
-        let output = Command::new(&self.program)
-            .arg("get")
-            .args(args)
-            .args(["-o", "json", "--request-timeout=20s"])
-            .env("KUBECONFIG", &self.kubeconfig)
-            .output()
-            .context("start kubectl")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl get {}: {said}", args.join(" "));
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-
-    /// The items of a list.
-    ///
-    /// # Errors
-    /// As [`Kubectl::get`].
-    pub fn list(&self, args: &[&str]) -> anyhow::Result<Vec<Value>> {
-        Ok(self.get(args)?["items"].as_array().cloned().unwrap_or_default())
-    }
-}
-
-impl Drop for Kubectl {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.kubeconfig);
-    }
-}
-
-/// Whether a condition of an object is `True`.
-pub fn condition(object: &Value, kind: &str) -> bool {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|c| c["type"] == kind && c["status"] == "True"))
-}
-
-/// Its name, with its namespace when it has one.
-pub fn name(object: &Value) -> String {
-    let meta = &object["metadata"];
-    let name = meta["name"].as_str().unwrap_or("?");
-    meta["namespace"].as_str().map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"))
-}
-
+/// One line of the suite's transcript.
 #[expect(clippy::print_stdout, reason = "a suite's transcript is its output")]
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     println!("{line}");
 }

@@ -2,26 +2,44 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::processes::{Process, processes_in};
 
 /// Everything on this machine that a Sovereign could have made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftovers {
-    /// Network links, namespaces, mounts, control groups, rules and programs, one line each.
-    pub lines: BTreeSet<String>,
+    /// Network links, namespaces, mounts, control groups, rules and files, a line each.
+    lines: BTreeSet<String>,
+    /// Processes in control groups of an installation.
+    processes: BTreeSet<Process>,
+    /// The groups of installations and Sovereigns.
+    owners: BTreeSet<String>,
 }
 
 impl Leftovers {
-    /// What is here now and was not there before.
+    /// What is here now and was not there before. The processes of whoever was there before are
+    /// theirs: they come and go.
     pub fn since(&self, before: &Self) -> Vec<String> {
-        self.lines.difference(&before.lines).cloned().collect()
+        let processes = self
+            .processes
+            .iter()
+            .filter(|one| !before.has(one))
+            .map(|one| format!("process {} ({}) in {}", one.pid, one.name, one.group));
+        self.lines.difference(&before.lines).cloned().chain(processes).collect()
+    }
+
+    /// Whether a process belongs to an installation that was here at this moment.
+    pub fn has(&self, process: &Process) -> bool {
+        self.owners.contains(process.owner())
     }
 }
 
 /// Folders that a Sovereign's programs write to in spite of every flag, and those of our own.
 const WRITTEN_BY_DAEMONS: &[&str] = &[
     "/run/netns",
+    "/run/mount",
     "/run/catalyst",
     "/run/catalyst/netns",
     "/run/containerd",
@@ -31,13 +49,15 @@ const WRITTEN_BY_DAEMONS: &[&str] = &[
     "/var/lib/kubelet",
     "/var/log/containers",
     "/var/log/pods",
+    "/opt/cni",
     "/opt/containerd",
     "/opt/local-path-provisioner",
     "/usr/libexec/kubernetes",
     "/etc/cni",
+    "/etc/containerd",
 ];
 
-/// Looks at the machine. Processes are listed by program, for ids differ from run to run.
+/// Looks at the machine. Processes are listed by pid and start time.
 pub fn snapshot() -> Leftovers {
     let mut lines = BTreeSet::new();
     lines.extend(names("/sys/class/net").map(|name| format!("link {name}")));
@@ -45,10 +65,11 @@ pub fn snapshot() -> Leftovers {
         lines.extend(names(folder).map(|name| format!("file {folder}/{name}")));
     }
     lines.extend(mounts());
-    lines.extend(control_groups());
+    let (groups, owners) = control_groups();
+    lines.extend(groups);
     lines.extend(rules());
-    lines.extend(programs());
-    Leftovers { lines }
+    lines.extend(users_of_our_folder());
+    Leftovers { lines, processes: processes_in(|_| true).into_iter().collect(), owners }
 }
 
 fn names(folder: &str) -> impl Iterator<Item = String> {
@@ -62,60 +83,66 @@ fn mounts() -> Vec<String> {
     text.lines().filter_map(target).collect()
 }
 
-fn control_groups() -> Vec<String> {
-    let mut found = Vec::new();
-    for controller in names("/sys/fs/cgroup") {
-        let root = Path::new("/sys/fs/cgroup").join(&controller);
-        for entry in fs::read_dir(&root).into_iter().flatten().filter_map(Result::ok) {
-            if entry.path().is_dir() {
-                found.push(format!("cgroup {}", entry.path().display()));
+/// The folders of every hierarchy, the roles of installations among them, and those that are somebody's.
+fn control_groups() -> (Vec<String>, BTreeSet<String>) {
+    let (mut found, mut owners) = (Vec::new(), BTreeSet::new());
+    let mut roots: Vec<_> = folders(Path::new("/sys/fs/cgroup"));
+    roots.push("/sys/fs/cgroup".into());
+    for root in roots {
+        let mut all = folders(&root);
+        all.extend(folders(&root.join("catalyst")));
+        for folder in all {
+            let below = folder.strip_prefix(&root).unwrap_or(&folder).display().to_string();
+            if below.starts_with("catalyst/") || below.starts_with("catalyst-") {
+                owners.insert(format!("/{below}"));
             }
+            found.push(format!("cgroup {}", folder.display()));
         }
     }
-    found
+    (found, owners)
 }
 
-/// Tables of nftables, by the kernel's own list where `nft` is at hand.
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// The whole set of nftables' rules, those of iptables-nft included, without counters.
 fn rules() -> Vec<String> {
     let Some(nft) = std::env::var_os("CATALYST_NFT") else { return Vec::new() };
-    let output = Command::new(nft).args(["list", "tables"]).output();
+    let libraries = std::env::var_os("CATALYST_NFT_LIBRARIES").unwrap_or_default();
+    let output = Command::new(nft)
+        .args(["--stateless", "list", "ruleset"])
+        .env("LD_LIBRARY_PATH", libraries)
+        .output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    text.unwrap_or_default().lines().map(|line| format!("nft {line}")).collect()
-}
-
-/// The programs a Sovereign is made of that run now.
-fn programs() -> Vec<String> {
-    const OURS: &[&str] = &[
-        "catalyst",
-        "catalystd",
-        "containerd",
-        "coredns",
-        "etcd",
-        "gitea",
-        "kube-apiserver",
-        "kube-controller",
-        "kube-proxy",
-        "kube-scheduler",
-        "kubelet",
-        "registry",
-        "tofu",
-    ];
+    let mut table = String::new();
     let mut found = Vec::new();
-    for pid in names("/proc").filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let name = name.trim();
-        if is_zombie(&pid) {
-            // It has ended; the machine's init has not looked yet.
-            continue;
+    for line in text.unwrap_or_default().lines() {
+        if line.starts_with("table ") {
+            line.clone_into(&mut table);
         }
-        if OURS.contains(&name) || name.starts_with("containerd-shim") {
-            found.push(format!("process {name}"));
-        }
+        found.push(format!("nft {table} {}", line.trim()));
+    }
+    for names in ["ip_tables_names", "ip6_tables_names"] {
+        let text = fs::read_to_string(format!("/proc/net/{names}")).unwrap_or_default();
+        found.extend(text.lines().map(|table| format!("{names} {table}")));
     }
     found
 }
 
-fn is_zombie(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+/// Processes that have to do with our state folder, wherever their control group is.
+fn users_of_our_folder() -> Vec<String> {
+    let mut found = Vec::new();
+    let Some(home) = std::env::var_os("CATALYST_HOME").map(PathBuf::from) else { return found };
+    for pid in names("/proc").filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+        let proc = Path::new("/proc").join(&pid);
+        let links = ["exe", "cwd", "root"].map(|name| proc.join(name));
+        let handles = fs::read_dir(proc.join("fd")).into_iter().flatten().filter_map(Result::ok);
+        let mut targets = links.into_iter().chain(handles.map(|handle| handle.path()));
+        if targets.any(|link| fs::read_link(link).is_ok_and(|target| target.starts_with(&home))) {
+            found.push(format!("process {pid} uses {}", home.display()));
+        }
+    }
+    found
 }

@@ -1,15 +1,17 @@
 //! Sovereigns made by hand, from nothing to Ready and back, with things killed on the way: the node
 //! init, its daemons, half-made links, and two Sovereigns side by side.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use catalyst_e2e::{Catalyst, enabled, snapshot};
+use anyhow::ensure;
+use catalyst_e2e::{
+    Catalyst, Process, enabled, kill, listeners, network_of, processes_in, setting, snapshot, until,
+};
 use serde_json::Value;
 
-/// The last links: the least likely to be in use by the person who runs the tests.
+/// The last links, which `e2e/place` leaves to Sovereigns made by hand.
 const INDEX: &str = "15";
 const OTHER_INDEX: &str = "14";
 
@@ -26,7 +28,11 @@ impl Node {
     }
 
     fn up(&self) {
-        self.catalyst.run(&["sandbox", "up", self.name, "--index", self.index]).unwrap();
+        self.catalyst.run(&self.up_args()).unwrap();
+    }
+
+    fn up_args(&self) -> [&'static str; 5] {
+        ["sandbox", "up", self.name, "--index", self.index]
     }
 
     fn down(&self, more: &[&str]) {
@@ -34,8 +40,7 @@ impl Node {
     }
 
     fn status(&self) -> Value {
-        let text = self.catalyst.run(&["sandbox", "status", self.name, "-o", "json"]).unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()[0].clone()
+        self.catalyst.node(self.name).unwrap()
     }
 
     fn daemon(&self, name: &str) -> Value {
@@ -44,18 +49,17 @@ impl Node {
         all.into_iter().find(|one| one["name"] == name).unwrap_or_default()
     }
 
-    fn init(&self) -> u64 {
-        self.status()["init_pid"].as_u64().expect("the node runs")
+    fn init(&self) -> Process {
+        let pid = self.status()["init_pid"].as_u64().expect("the node runs");
+        Process::of(u32::try_from(pid).unwrap()).expect("it is in a group of ours")
     }
 
     fn folder(&self) -> PathBuf {
-        let home = std::env::var_os("CATALYST_HOME").expect("the suite has a home of its own");
-        Path::new(&home).join("sovereigns").join(self.name)
+        setting("CATALYST_HOME").unwrap().join("sovereigns").join(self.name)
     }
 
     fn kubectl(&self, args: &[&str]) -> String {
-        let program = std::env::var_os("CATALYST_KUBECTL").expect("set by e2e/run");
-        let output = Command::new(program)
+        let output = Command::new(setting("CATALYST_KUBECTL").unwrap())
             .arg(format!("--kubeconfig={}", self.folder().join("kubeconfig").display()))
             .arg(format!("--cache-dir={}", self.folder().join("kube-cache").display()))
             .args(args)
@@ -82,32 +86,14 @@ impl Drop for Node {
     }
 }
 
-fn until(what: &str, limit: Duration, mut look: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !look() {
-        assert!(Instant::now() < deadline, "{what} did not come true in {limit:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Listening sockets of the node's network namespace that are bound to every address.
-fn bound_to_everything(init: u64) -> Vec<String> {
-    let mut found = Vec::new();
-    for (table, listening) in [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")] {
-        let text = fs::read_to_string(format!("/proc/{init}/net/{table}")).unwrap();
-        for line in text.lines().skip(1) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let (address, _) = words[1].split_once(':').unwrap();
-            if words[3] == listening && address.bytes().all(|digit| digit == b'0') {
-                found.push(format!("{table} {}", words[1]));
-            }
-        }
-    }
-    found
-}
-
-fn kill(pid: u64) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+/// Sockets of the node's own network namespace that are bound to every address.
+fn bound_to_everything(init: &Process) -> Vec<String> {
+    let network = network_of(init.pid);
+    let daemons = processes_in(|one| one.owner() == init.owner() && network_of(one.pid) == network);
+    assert!(daemons.len() > 5, "{daemons:?}");
+    let sockets = daemons.iter().flat_map(|one| listeners(one.pid));
+    let open = sockets.filter(|socket| socket.address.is_unspecified());
+    open.map(|socket| format!("{socket:?}")).collect()
 }
 
 #[test]
@@ -120,7 +106,7 @@ fn a_bare_sovereign_survives_kills_and_leaves_nothing() {
     node.up();
     assert!(node.is_ready());
     let first = node.init();
-    assert_eq!(bound_to_everything(first), Vec::<String>::new());
+    assert_eq!(bound_to_everything(&first), Vec::<String>::new());
 
     // `up` on a running Sovereign changes nothing.
     node.up();
@@ -129,21 +115,33 @@ fn a_bare_sovereign_survives_kills_and_leaves_nothing() {
     // A dead daemon is started again.
     let scheduler = node.daemon("kube-scheduler");
     let restarts = scheduler["restarts"].as_u64().unwrap();
-    kill(host_pid(first, scheduler["pid"].as_u64().unwrap()));
-    until("the scheduler's restart", Duration::from_secs(60), || {
+    let inner = scheduler["pid"].as_u64().unwrap();
+    kill(&Process::inside(first.pid, inner).expect("it runs")).unwrap();
+    until(Duration::from_secs(60), || {
         let one = node.daemon("kube-scheduler");
-        one["restarts"].as_u64() > Some(restarts) && one["state"] == "ready"
-    });
+        ensure!(one["restarts"].as_u64() > Some(restarts) && one["state"] == "ready", "{one}");
+        Ok(())
+    })
+    .unwrap();
 
     // The death of PID 1 is the death of all, and the next `up` goes on with the same data.
     let id = node.id();
-    kill(first);
-    until("the end of all processes", Duration::from_secs(10), || node.status()["processes"] == 0);
+    kill(&first).unwrap();
+    until(Duration::from_secs(10), || {
+        ensure!(node.status()["processes"] == 0, "some live on");
+        Ok(())
+    })
+    .unwrap();
     node.up();
     assert_eq!(node.id(), id);
     assert!(node.is_ready());
 
-    // `down` leaves nothing but the data, and can be repeated.
+    // `down` leaves nothing but the data, also when everything that could help it was killed before,
+    // and can be repeated.
+    let fronts = processes_in(|one| one.owner().starts_with("/catalyst/front-bare-"));
+    assert!(fronts.len() >= 3, "supervisor, TLS and DNS: {fronts:?}");
+    kill(&node.init()).unwrap();
+    kill(&fronts[0]).unwrap();
     node.down(&[]);
     node.down(&[]);
     assert_eq!(snapshot().since(&before), Vec::<String>::new());
@@ -176,25 +174,14 @@ fn two_sovereigns_stand_side_by_side_and_a_taken_number_is_refused() {
     }
     let (one, other) = (Node::new("one", INDEX), Node::new("other", OTHER_INDEX));
     one.up();
-    let taken = one.catalyst.refused(&["sandbox", "up", "third", "--index", INDEX]).unwrap();
+    let third = Node::new("third", INDEX);
+    let taken = third.catalyst.refused(&third.up_args()).unwrap();
+    assert_ne!(taken.0, 0);
     assert!(taken.1.contains("CAT-3231") && taken.1.contains("one"), "{}", taken.1);
     other.up();
     assert!(one.is_ready() && other.is_ready());
     assert_ne!(one.id(), other.id());
     one.down(&[]);
     assert!(other.is_ready(), "the other's end is not this one's");
-}
-
-/// The host's pid of process `inner` of the namespace whose PID 1 is `init`.
-fn host_pid(init: u64, inner: u64) -> u64 {
-    let namespace = fs::read_link(format!("/proc/{init}/ns/pid")).unwrap();
-    let pids = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok())
-        .find(|pid| {
-            let same = fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == Some(namespace.clone());
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let line = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
-            same && line.split_whitespace().last() == Some(inner.to_string().as_str())
-        })
-        .expect("the daemon runs")
+    assert!(!third.folder().exists(), "a refused Sovereign leaves no folder");
 }
