@@ -58,6 +58,35 @@ pub struct Assessment {
     pub helm_ready: bool,
 }
 
+impl Assessment {
+    /// The judgement when `version` of the chart was asked for: another one that is well is not
+    /// the one that is waited for. A version that is left open or is a range says nothing.
+    pub(crate) fn at_version(self, version: &str, fact: &ComponentFact, past: Past) -> Self {
+        let applied = fact.helm.as_ref().and_then(|helm| helm.applied_version.as_deref());
+        if self.state != ComponentState::Installed || !is_one_version(version) {
+            return self;
+        }
+        // What follows a `+` says how a chart was packed, such as the digest Flux adds.
+        let plain = |v: &str| v.split('+').next().unwrap_or(v).trim_start_matches('v').to_owned();
+        match applied {
+            Some(applied) if plain(applied) == plain(version) => self,
+            Some(applied) => {
+                let text = format!("chart {applied} is installed, the kit asks for {version}");
+                said(unwell(past), &text, true)
+            }
+            None => said(unwell(past), "nobody has said which chart is installed", true),
+        }
+    }
+}
+
+/// Whether it is one version, `1.2.3` or `1.2.3-rc.1+build`, and not a range of them.
+fn is_one_version(text: &str) -> bool {
+    let core = text.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
+    let parts: Vec<&str> = core.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    parts.len() == 3 && parts.iter().all(is_number) && !text.contains(' ')
+}
+
 /// Judges `fact`; only a release that is ready at its current generation, holds objects and whose
 /// every workload is available counts as installed.
 pub fn assess(fact: &ComponentFact, past: Past) -> Assessment {

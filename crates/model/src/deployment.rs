@@ -621,7 +621,7 @@ fn observe(c: &mut Component, fact: &ComponentFact, time: Timestamp) {
         (None, Some(_)) => Past::Seen,
         (None, None) => Past::NeverSeen,
     };
-    let judged = assess(fact, past);
+    let judged = assess(fact, past).at_version(&c.version, fact, past);
     if judged.state != c.state {
         c.state = judged.state;
         c.since = time;
@@ -679,6 +679,9 @@ fn change_resource(
         }
     }
 }
+
+#[cfg(test)]
+mod invariants;
 
 #[cfg(test)]
 mod tests;

@@ -105,3 +105,32 @@ fn waiting_for_a_dependency_is_pending() {
     );
     assert_eq!(assess(&f, Past::Seen).state, ComponentState::Pending);
 }
+
+#[test]
+fn a14_another_chart_than_the_one_asked_for_is_not_installed() {
+    let with = |applied: Option<&str>| {
+        let mut f = fact();
+        f.helm.as_mut().unwrap().applied_version = applied.map(str::to_owned);
+        f
+    };
+    let judged = |asked: &str, applied: Option<&str>, past| {
+        assess(&with(applied), past).at_version(asked, &with(applied), past)
+    };
+    for (asked, applied) in [
+        ("1.2.3", "1.2.3"),
+        ("1.2.3", "1.2.3+0badc0de"),
+        ("v1.2.3", "1.2.3"),
+        ("", "9.9.9"),
+        ("1.x", "1.9.0"),
+        (">=1.0.0 <2.0.0", "1.4.0"),
+    ] {
+        let state = judged(asked, Some(applied), Past::Seen).state;
+        assert_eq!(state, ComponentState::Installed, "{asked} {applied}");
+    }
+    let other = judged("1.2.3", Some("1.2.2"), Past::Seen);
+    assert_eq!(other.state, ComponentState::Installing);
+    assert_eq!(other.message, "chart 1.2.2 is installed, the kit asks for 1.2.3");
+    let later = judged("1.2.3", Some("1.3.0"), Past::InstalledOnce);
+    assert_eq!(later.state, ComponentState::Degraded);
+    assert_eq!(judged("1.2.3", None, Past::Seen).state, ComponentState::Installing);
+}

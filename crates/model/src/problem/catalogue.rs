@@ -314,6 +314,22 @@ problems! {
         "The node's bearer is lost"
         "The file with the bearer that the node posts its kubeconfig with is gone, and only its hash is on record."
         "Create the deployment anew: a bearer cannot be restored.";
+    2013 TOFU_TOO_OLD Unavailable "tofu-too-old"
+        "OpenTofu is too old"
+        "The modules use what this OpenTofu does not have."
+        "Run `make up`: it builds the one that is pinned.";
+    2014 KUSTOMIZE_MISSING Unavailable "kustomize-missing"
+        "The program that builds the kit is missing"
+        "`kustomize` is missing or cannot be run, so nobody could say what a Sovereign has to hold."
+        "Run `catalyst doctor`, then `make up`: it builds what is missing.";
+    2015 CATALYST_MISSING Unavailable "catalyst-missing"
+        "The program that makes local Sovereigns is missing"
+        "`catalyst`, which the sandbox's module calls, is missing or cannot be run."
+        "Point `CATALYST_BIN` at it, or build it: `make up`.";
+    2016 CREDENTIALS_MISSING Unavailable "registry-credentials-missing"
+        "The registry's credentials cannot be used"
+        "A Sovereign pulls its images with them, and the file is missing or not as it should be."
+        "Put `registry`, `username` and `password` into the file that the detail names.";
 
     2100 CLUSTER_UNREACHABLE Failed "cluster-unreachable"
         "The cluster does not answer"
