@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clusters::Clusters;
 use crate::config::{ApiArgs, Settings};
-use crate::{secret_file, self_check};
+use crate::secret_file;
+use crate::self_check::Needs;
 
 /// Requests are few and small; threads cost memory while they wait.
 const WORKERS: usize = 2;
@@ -62,12 +63,13 @@ async fn run(args: ApiArgs) -> Result<()> {
     tracing::info!(address = %settings.listen, console = settings.console_url, "listening");
 
     let stop = CancellationToken::new();
-    let provisioning = settings.control.provisioning.clone();
-    for trouble in self_check::missing(&provisioning) {
+    let needs = Needs::of(&settings.control.provisioning, &settings.kustomize_bin);
+    for trouble in needs.missing() {
         tracing::warn!(%trouble, "not ready");
     }
+    let asking = needs.clone();
     let config = catalyst_http::Config {
-        self_check: Some(Arc::new(move || self_check::missing(&provisioning))),
+        self_check: Some(Arc::new(move || needs.missing())),
         console_origin: Some(settings.console_url.clone()),
         secure_cookies: settings.console_url.starts_with("https://"),
     };
@@ -80,7 +82,8 @@ async fn run(args: ApiArgs) -> Result<()> {
     };
     let signalled = stop_on_signal(&stop);
     let local_token = keep_local_token(&control, &settings.token_file, &stop);
-    let ((), (), (), signalled) = tokio::join!(serve_api, serve_postback, local_token, signalled);
+    let ((), (), (), (), signalled) =
+        tokio::join!(serve_api, serve_postback, local_token, asking.ask_tofu(), signalled);
     signalled?;
     if tokio::time::timeout(SHUTDOWN, control.shutdown()).await.is_err() {
         tracing::warn!("the control plane did not stop in time; it resumes at the next start");
