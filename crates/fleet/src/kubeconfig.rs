@@ -7,10 +7,14 @@
 //! The server must be an address, because names are not resolved.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use catalyst_model::{Problem, Trouble};
-use secrecy::{ExposeSecret, SecretString};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -177,6 +181,7 @@ pub fn check(body: &[u8], expected_api: Option<&str>) -> Result<Checked, Trouble
     let server = cluster.cluster.server.trim_end_matches('/');
     check_cluster(&cluster.cluster)?;
     check_server(server, expected_api)?;
+    check_credentials(&cluster.cluster, &user.user)?;
     let (address, port) = endpoint(server).ok_or_else(|| {
         Problem::KUBECONFIG_UNSAFE.with("its server is not `https` at an address")
     })?;
@@ -264,6 +269,41 @@ fn check_cluster(cluster: &Cluster) -> Result<(), Trouble> {
     } else {
         Err(Problem::KUBECONFIG_UNSAFE.with("`certificate-authority-data` holds no certificate"))
     }
+}
+
+/// Builds what a connection would be made with, so that a file nobody can connect with is refused
+/// while another one can still be posted. No text of certificates or keys is in the trouble.
+fn check_credentials(cluster: &Cluster, user: &User) -> Result<(), Trouble> {
+    let unusable = |what: &'static str| move || Problem::KUBECONFIG_UNUSABLE.with(what);
+    let authority = cluster.certificate_authority_data.as_deref().unwrap_or_default();
+    let mut roots = RootCertStore::empty();
+    let bad_authority = unusable("`certificate-authority-data` is no certificate in PEM");
+    for certificate in certificates(authority).ok_or_else(bad_authority)? {
+        roots.add(certificate).map_err(|_| bad_authority())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Problem::INTERNAL.with(e.to_string()))?
+        .with_root_certificates(roots);
+    let (Some(certificate), Some(key)) = (&user.client_certificate_data, &user.client_key_data)
+    else {
+        return Ok(());
+    };
+    let chain = certificates(certificate.expose_secret());
+    let chain = chain.ok_or_else(unusable("`client-certificate-data` is no certificate in PEM"))?;
+    let key = STANDARD.decode(key.expose_secret().trim()).ok().map(SecretSlice::from);
+    let key = key.and_then(|pem| PrivateKeyDer::from_pem_slice(pem.expose_secret()).ok());
+    let key = key.ok_or_else(unusable("`client-key-data` is no private key in PEM"))?;
+    let bad_pair = unusable("certificate and key of the user do not belong together");
+    builder.with_client_auth_cert(chain, key).map(drop).map_err(|_| bad_pair())
+}
+
+/// The certificates in a base64 text of PEM; at least one, and nothing that is none.
+fn certificates(text: &str) -> Option<Vec<CertificateDer<'static>>> {
+    let pem = STANDARD.decode(text.trim()).ok()?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    all.ok().filter(|all| !all.is_empty())
 }
 
 fn check_server(server: &str, expected_api: Option<&str>) -> Result<(), Trouble> {

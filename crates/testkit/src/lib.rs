@@ -1,3 +1,4 @@
 //! Fakes, fixtures and runners for tests; a development dependency only.
 
 pub mod disk;
+pub mod kubeconfig;

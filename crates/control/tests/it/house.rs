@@ -152,21 +152,7 @@ pub(crate) fn spec(name: &str) -> CreateRequest {
     }
 }
 
-/// What a certificate looks like from outside.
-const AUTHORITY: &str =
-    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUIKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
-
-/// A kubeconfig for the API server at `server`.
-pub(crate) fn kubeconfig(server: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-         clusters:\n- name: k\n  cluster:\n    server: {server}\n    \
-         certificate-authority-data: {AUTHORITY}\n\
-         users:\n- name: u\n  user:\n    client-certificate-data: Q0VSVA==\n    \
-         client-key-data: S0VZ\n\
-         contexts:\n- name: c\n  context:\n    cluster: k\n    user: u\n"
-    )
-}
+pub(crate) use catalyst_testkit::kubeconfig::kubeconfig;
 
 /// Clusters that nobody reaches.
 struct NoCluster;

@@ -1,23 +1,22 @@
 //! F3: facts about which kubeconfigs are taken.
 
-use base64::engine::general_purpose::STANDARD;
+use catalyst_testkit::kubeconfig::credentials;
 
 use super::*;
 
 const API: &str = "https://10.210.0.2:6443";
 
 fn authority() -> String {
-    STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    credentials().authority.clone()
+}
+
+fn key_line() -> String {
+    format!("    client-key-data: {}", credentials().key)
 }
 
 fn good() -> String {
-    format!(
-        "apiVersion: v1\nkind: Config\npreferences: {{}}\nclusters:\n- name: sov1\n  cluster:\n    \
-         server: {API}\n    certificate-authority-data: {}\nusers:\n- name: admin\n  user:\n    \
-         client-certificate-data: Y2VydA==\n    client-key-data: a2V5\ncontexts:\n- name: c\n  \
-         context:\n    cluster: sov1\n    user: admin\ncurrent-context: c\n",
-        authority()
-    )
+    let kubeconfig = catalyst_testkit::kubeconfig::kubeconfig(API);
+    kubeconfig.replacen("kind: Config\n", "kind: Config\npreferences: {}\n", 1)
 }
 
 fn judge(body: &str, expected: Result<(), &'static Problem>) {
@@ -44,13 +43,16 @@ fn f3_the_node_s_own_kubeconfig_is_taken_and_written_anew() {
     let again = check(text.as_bytes(), Some(API)).unwrap();
     assert_eq!(text, again.text.expose_secret());
     assert_eq!((kept.address.to_string().as_str(), kept.port), ("10.210.0.2", 6443));
-    assert!(text.contains("current-context: c") && text.contains("Y2VydA=="), "{text}");
+    assert!(
+        text.contains("current-context: c") && text.contains(&credentials().certificate),
+        "{text}"
+    );
     assert!(!text.contains("preferences"));
 }
 
 #[test]
 fn f3_programs_and_files_are_refused() {
-    let key = "    client-key-data: a2V5";
+    let key = &key_line();
     judge(&with(key, "    exec: {command: sh}"), Err(&Problem::KUBECONFIG_RUNS_PROGRAM));
     judge(&with(key, "    auth-provider: {name: x}"), Err(&Problem::KUBECONFIG_RUNS_PROGRAM));
     judge(&with(key, "    client-key: /etc/shadow"), Err(&Problem::KUBECONFIG_NAMES_FILE));
@@ -91,11 +93,11 @@ fn f3_exactly_one_cluster() {
     judge(&second, Err(&Problem::KUBECONFIG_NOT_ONE_CLUSTER));
     judge("apiVersion: v1\nkind: Config\n", Err(&Problem::KUBECONFIG_NOT_ONE_CLUSTER));
     judge(
-        &good().replace("    user: admin", "    user: other"),
+        &good().replace("    user: u\n", "    user: other\n"),
         Err(&Problem::KUBECONFIG_NOT_ONE_CLUSTER),
     );
     judge(
-        &good().replace("current-context: c", "current-context: d"),
+        &good().replace("current-context: c\n", "current-context: d\n"),
         Err(&Problem::KUBECONFIG_NOT_ONE_CLUSTER),
     );
 }
@@ -108,7 +110,7 @@ fn f3_what_is_no_kubeconfig_is_refused_without_being_quoted() {
     judge("just text", Err(&Problem::KUBECONFIG_MALFORMED));
     judge(&format!("{}---\n{}", good(), good()), Err(&Problem::KUBECONFIG_MALFORMED));
     judge(&with("kind: Config", "kind: Config"), Err(&Problem::KUBECONFIG_MALFORMED));
-    let unknown = with("    client-key-data: a2V5", "    impersonate: root");
+    let unknown = with(&key_line(), "    impersonate: root");
     judge(&unknown, Err(&Problem::KUBECONFIG_MALFORMED));
     let trouble = check(b"a: [s3cret", Some(API)).unwrap_err();
     assert!(!trouble.to_string().contains("s3cret"));
@@ -137,7 +139,31 @@ fn f3_the_server_is_https_at_an_address() {
 #[test]
 fn f3_a_text_cut_off_anywhere_is_never_taken() {
     let body = good();
-    for end in 0..body.len() - "\ncurrent-context: c\n".len() {
+    // Certificates are long and alike all the way: steps of a prime number through them.
+    for end in (0..body.len() - "user: u\n".len()).step_by(7) {
         assert!(check(&body.as_bytes()[..end], Some(API)).is_err(), "{end}");
     }
+}
+
+#[test]
+fn m9_a_file_nobody_can_connect_with_is_refused_before_the_bearer_is_used_up() {
+    let unusable = Err(&Problem::KUBECONFIG_UNUSABLE);
+    let parts = credentials();
+    let pem = |kind: &str, body: &str| {
+        STANDARD.encode(format!("-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n"))
+    };
+    for bad in [pem("CERTIFICATE", "MIIB"), pem("CERTIFICATE", "!"), pem("CERTIFICATE", "aGVsbG8=")]
+    {
+        judge(&good().replace(&parts.authority, &bad), unusable);
+        judge(&good().replace(&parts.certificate, &bad), unusable);
+    }
+    for bad in ["a-b", "aGVsbG8=", parts.certificate.as_str()] {
+        judge(&good().replace(&parts.key, bad), unusable);
+    }
+    judge(&good().replace(&parts.key, &parts.other_key), unusable);
+    let token = format!("    client-certificate-data: {}\n{}\n", parts.certificate, key_line());
+    assert!(good().contains(&token));
+    judge(&good().replace(&token, "    token: abc\n"), Ok(()));
+    let trouble = check(good().replace(&parts.key, &parts.other_key).as_bytes(), None).unwrap_err();
+    assert!(!trouble.to_string().contains(&parts.other_key));
 }

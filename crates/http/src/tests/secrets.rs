@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use catalyst_model::{DeploymentStatus, Tier};
+use catalyst_testkit::kubeconfig::credentials;
 use http::Method;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -69,7 +70,14 @@ async fn a_canary_is_seen_nowhere() {
     answers.push(house.put(&id, Some(CANARY), kubeconfig("https://10.210.0.2:6443")).await);
     let hostile = kubeconfig(&format!("https://{CANARY}@10.210.0.2:6443"));
     answers.push(house.put(&id, Some(&bearer), hostile).await);
-    let good = kubeconfig("https://10.210.0.2:6443").replace("S0VZ", CANARY_DATA);
+    let (good, parts) = (kubeconfig("https://10.210.0.2:6443"), credentials());
+    let pair = format!(
+        "client-certificate-data: {}\n    client-key-data: {}",
+        parts.certificate, parts.key
+    );
+    assert!(good.contains(&pair));
+    answers.push(house.put(&id, Some(&bearer), good.replace(&parts.key, CANARY_DATA)).await);
+    let good = good.replace(&pair, &format!("token: {CANARY}"));
     let put = house.put(&id, Some(&bearer), good).await;
     assert_eq!(put.status.as_u16(), 204, "{}", put.text);
     answers.push(put);

@@ -236,6 +236,10 @@ problems! {
         "The kubeconfig's file is gone"
         "It was kept and is no longer there, or not as it was."
         "Restore the folder of kubeconfigs from a backup.";
+    1228 KUBECONFIG_UNUSABLE Unprocessable "kubeconfig-unusable"
+        "Nobody can connect with the kubeconfig"
+        "A certificate or key in it cannot be read, or they do not belong together."
+        "Post the file that the cluster's own tools wrote, whole; the bearer is still good.";
     1230 KUBECONFIG_NEVER_CAME Failed "kubeconfig-timed-out"
         "The node never reported in"
         "The infrastructure stands, and no kubeconfig came within the time allowed."
