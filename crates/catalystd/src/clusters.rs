@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use catalyst_control::{ClusterPort, ClusterSession, PortError};
 use catalyst_fleet::{
-    Cluster, Expected, ExpectedError, KitSource, NotYet, RequestError, Timeouts, Watch, WatchConfig,
+    Cluster, Expected, ExpectedError, Fault, KitSource, NotYet, RequestError, Timeouts, Watch,
+    WatchConfig,
 };
 use catalyst_model::{ClusterFact, DeploymentId, FrozenKit};
 use futures::StreamExt as _;
@@ -48,8 +49,8 @@ impl ClusterPort for Clusters {
         let kit = Arc::clone(&self.kit);
         Box::pin(async move {
             let connected = Cluster::connect(&kubeconfig, Timeouts::default()).await;
-            let cluster = connected.map_err(|error| PortError::Unreachable(chain(&error)))?;
-            let version = cluster.probe().await.map_err(|e| PortError::Unreachable(chain(&e)))?;
+            let cluster = connected.map_err(|error| PortError::Refused(chain(&error)))?;
+            let version = cluster.probe().await.map_err(|error| unanswered(&error))?;
             tracing::info!(%id, version, "the cluster answers");
             let watch = Arc::new(cluster.watch(None, WatchConfig::default()));
             Ok(Box::new(Session { cluster, kit, watch }) as Box<dyn ClusterSession>)
@@ -75,8 +76,7 @@ impl ClusterSession for Session {
                     Ok(kit)
                 }
                 Ok(Expected::NotYet(not_yet)) => Err(PortError::KitNotYet(reason(&not_yet))),
-                Err(ExpectedError::Request(error)) => Err(refused(&error)),
-                Err(error) => Err(PortError::KitUnreadable(chain(&error))),
+                Err(error) => Err(unread(&error)),
             }
         })
     }
@@ -104,8 +104,22 @@ fn reason(not_yet: &NotYet) -> String {
     not_yet.to_string()
 }
 
-fn refused(error: &RequestError) -> PortError {
-    PortError::Unreachable(chain(error))
+fn unanswered(error: &RequestError) -> PortError {
+    match error.is_refusal() {
+        true => PortError::Refused(chain(error)),
+        false => PortError::Unreachable(chain(error)),
+    }
+}
+
+fn unread(error: &ExpectedError) -> PortError {
+    let text = chain(error);
+    match error.fault() {
+        Fault::Refused => PortError::Refused(text),
+        Fault::Unreachable => PortError::Unreachable(text),
+        Fault::NotFetched => PortError::KitNotFetched(text),
+        Fault::NotBuilt => PortError::KitNotBuilt(text),
+        Fault::Kit => PortError::KitUnreadable(text),
+    }
 }
 
 /// An error with all that it came from, in one line.

@@ -12,9 +12,18 @@ pub enum PortError {
     /// The API server did not answer; trying again later may help.
     #[error("{0}")]
     Unreachable(String),
+    /// The API server answers and does not let us in, or is another cluster's.
+    #[error("{0}")]
+    Refused(String),
     /// The cluster answers and Flux has not fetched the kit yet.
     #[error("{0}")]
     KitNotYet(String),
+    /// Flux has the kit, and it could not be fetched from there.
+    #[error("{0}")]
+    KitNotFetched(String),
+    /// This machine could not build the kit, whatever is in it.
+    #[error("{0}")]
+    KitNotBuilt(String),
     /// The kit that was fetched cannot be read.
     #[error("{0}")]
     KitUnreadable(String),
@@ -25,7 +34,8 @@ pub trait ClusterPort: Send + Sync + 'static {
     /// Connects with a kubeconfig that has been checked already, and makes sure the API answers.
     ///
     /// # Errors
-    /// [`PortError::Unreachable`] when it does not.
+    /// [`PortError::Unreachable`] when it does not, [`PortError::Refused`] when it does not let us
+    /// in.
     fn connect(
         &self,
         id: DeploymentId,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use catalyst_model::{
     ClusterFact, ClusterLink, Deployment, DeploymentEvent, Failure, FrozenKit, KubeconfigState,
-    Problem, Recorded,
+    Problem, Recorded, Trouble,
 };
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub(crate) struct Job {
 enum Setback {
     /// The cluster does not answer.
     Lost(String),
+    /// It answers and does not let us in.
+    Refused(String),
     /// The records cannot be written.
     Records(Error),
 }
@@ -57,6 +59,7 @@ impl Job {
             };
             let noted = match setback {
                 Setback::Lost(message) => self.note_lost(message).await,
+                Setback::Refused(message) => self.note_refused(message).await,
                 Setback::Records(error) => Err(error),
             };
             if let Err(error) = noted {
@@ -118,6 +121,7 @@ impl Job {
         let limit = self.around.deadlines.cluster_call;
         match tokio::time::timeout(limit, call).await {
             Ok(Ok(value)) => Ok(value),
+            Ok(Err(PortError::Refused(why))) => Err(Setback::Refused(why)),
             Ok(Err(error)) => Err(Setback::Lost(error.to_string())),
             Err(_) => Err(Setback::Lost(format!("no answer within {} s", limit.as_secs()))),
         }
@@ -158,16 +162,28 @@ impl Job {
                         self.handle.record(vec![DeploymentEvent::KitAwaited { message }]).await?;
                     }
                 }
+                Err(PortError::KitNotFetched(why)) => {
+                    self.note_no_kit(Problem::KIT_NOT_FETCHED.with(why)).await?;
+                }
+                Err(PortError::KitNotBuilt(why)) => {
+                    self.note_no_kit(Problem::KIT_NOT_BUILT.with(why)).await?;
+                }
                 Err(PortError::KitUnreadable(why)) => {
-                    let failure: Failure = Problem::KIT_UNREADABLE.with(why).into();
-                    if self.handle.deployment().kit_failure.as_ref() != Some(&failure) {
-                        self.handle.record(vec![DeploymentEvent::KitRefused { failure }]).await?;
-                    }
+                    self.note_no_kit(Problem::KIT_UNREADABLE.with(why)).await?;
                 }
                 Err(PortError::Unreachable(why)) => return Err(Setback::Lost(why)),
+                Err(PortError::Refused(why)) => return Err(Setback::Refused(why)),
             }
             tokio::time::sleep(self.around.deadlines.cluster_retry).await;
         }
+    }
+
+    async fn note_no_kit(&self, why: Trouble) -> Result<(), Error> {
+        let failure: Failure = why.into();
+        if self.handle.deployment().kit_failure.as_ref() == Some(&failure) {
+            return Ok(());
+        }
+        self.handle.record(vec![DeploymentEvent::KitRefused { failure }]).await
     }
 
     /// Records what is news among `facts`.
@@ -204,6 +220,14 @@ impl Job {
         self.handle.record(vec![DeploymentEvent::ClusterLost { message }]).await
     }
 
+    async fn note_refused(&self, message: String) -> Result<(), Error> {
+        let failure: Failure = Problem::CLUSTER_REFUSES.with(message).into();
+        if self.handle.deployment().cluster_refusal.as_ref() == Some(&failure) {
+            return Ok(());
+        }
+        self.handle.record(vec![DeploymentEvent::ClusterRefused { failure }]).await
+    }
+
     /// Waits for the deadlines of the expected set and of the kit and records that they passed.
     /// Comes back only when that cannot be recorded; none of this ends the watching.
     async fn deadlines(&self) -> Setback {
@@ -232,15 +256,27 @@ impl Job {
         if deployment.kit_timed_out.is_some() || deployment.first_ready_at.is_some() {
             return None;
         }
-        let (since, wait, problem) = match (&deployment.kit, &deployment.kubeconfig) {
-            (Some(kit), _) => (kit.frozen_at, self.around.deadlines.kit, &Problem::KIT_TIMED_OUT),
+        // Whoever asked to wait anew gets the whole time again.
+        let since = |at: Timestamp| deployment.waits_since.map_or(at, |again| again.max(at));
+        let (from, wait, problem) = match (&deployment.kit, &deployment.kubeconfig) {
+            (Some(kit), _) => {
+                (since(kit.frozen_at), self.around.deadlines.kit, &Problem::KIT_TIMED_OUT)
+            }
             (None, KubeconfigState::Stored { at, .. }) => {
-                (*at, self.around.deadlines.flux, &Problem::FLUX_NOT_RECONCILING)
+                // Of a cluster that never let us in nobody can say what Flux does there.
+                let problem = match deployment.attached_at {
+                    Some(_) => &Problem::FLUX_NOT_RECONCILING,
+                    None => &Problem::CLUSTER_UNREACHABLE,
+                };
+                (since(*at), self.around.deadlines.flux, problem)
             }
             (None, KubeconfigState::Awaited | KubeconfigState::TimedOut { .. }) => return None,
         };
-        let at = since.checked_add(wait).ok()?;
-        let last = deployment.kit_awaited.as_ref().map(|a| format!(": {}", a.message));
+        let at = from.checked_add(wait).ok()?;
+        let last = match (&deployment.cluster, &deployment.kit_awaited) {
+            (ClusterLink::Lost { message, .. }, _) => Some(format!(": {message}")),
+            (_, awaited) => awaited.as_ref().map(|a| format!(": {}", a.message)),
+        };
         let text = format!("not within {} s{}", wait.as_secs(), last.unwrap_or_default());
         Some((at, problem.with(text).into()))
     }

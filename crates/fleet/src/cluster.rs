@@ -90,10 +90,42 @@ impl RequestError {
         matches!(self, Self::Status { status: 404, .. })
     }
 
+    /// Whether the server answered and did not let us in, or is not the one whose certificate was
+    /// promised. No waiting helps against either.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status == 401,
+            Self::Unreachable(error) => tls_error(error.as_ref()).is_some_and(|tls| {
+                matches!(
+                    tls,
+                    rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
+                )
+            }),
+            Self::TimedOut { .. } | Self::TooLarge { .. } | Self::Garbled { .. } => false,
+        }
+    }
+
     /// Whether the server itself could not be reached or did not answer in time.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut { .. })
     }
+}
+
+/// The TLS error among what an error came from.
+fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        // An I/O error hides what it wraps from whoever follows the sources.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        if let Some(tls) = wrapped.and_then(|wrapped| tls_error(wrapped)) {
+            return Some(tls);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// A connection to one cluster; cloning it shares the connection.
@@ -214,5 +246,23 @@ fn refusal(status: StatusCode, path: &str, body: &[u8]) -> RequestError {
         status: status.as_u16(),
         path: path.to_owned(),
         message: message.chars().filter(|c| !c.is_control()).take(300).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m9_a_refusal_is_told_from_silence_however_deep_it_lies() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let inner = std::io::Error::new(std::io::ErrorKind::InvalidData, tls);
+        let outer = std::io::Error::other(inner);
+        assert!(RequestError::Unreachable(outer.into()).is_refusal());
+        let silent = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert!(!RequestError::Unreachable(silent.into()).is_refusal());
+        let told = |status| refusal(StatusCode::from_u16(status).unwrap(), "/version", b"no");
+        assert!(told(401).is_refusal());
+        assert!(!told(403).is_refusal() && !told(503).is_refusal());
     }
 }

@@ -141,6 +141,51 @@ pub enum ExpectedError {
     Refused(#[from] KitRefused),
 }
 
+/// Whose fault it is that there is no kit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The API server does not let us in.
+    Refused,
+    /// The API server does not answer.
+    Unreachable,
+    /// Flux has the kit and it could not be fetched whole.
+    NotFetched,
+    /// This machine could not build it, whatever is in it.
+    NotBuilt,
+    /// The kit's own: it is wrong, or asks for what is not supported.
+    Kit,
+}
+
+impl ExpectedError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Request(error) | Self::Artifact(ArtifactError::Request(error))
+                if error.is_refusal() =>
+            {
+                Fault::Refused
+            }
+            Self::Request(_) => Fault::Unreachable,
+            Self::Artifact(_) => Fault::NotFetched,
+            Self::Work { .. }
+            | Self::Render(RenderError::Spawn { .. } | RenderError::TimedOut(_)) => Fault::NotBuilt,
+            Self::Archive(_)
+            | Self::Unsupported { .. }
+            | Self::Render(
+                RenderError::NoFolder(_)
+                | RenderError::OutOfBounds(_)
+                | RenderError::File { .. }
+                | RenderError::Failed(_)
+                | RenderError::Output,
+            )
+            | Self::Substitute { .. }
+            | Self::NoVariables { .. }
+            | Self::Faulty(_)
+            | Self::Refused(_) => Fault::Kit,
+        }
+    }
+}
+
 const SOURCES: &str = "/apis/source.toolkit.fluxcd.io/v1";
 const KUSTOMIZATIONS: &str = "/apis/kustomize.toolkit.fluxcd.io/v1";
 
@@ -389,6 +434,25 @@ mod tests {
         let error = substituted("a: 1\n---\nb: ${Y}\n", "kit", &variables).unwrap_err();
         let expected = "kit:3: variable `Y` is not set (line 1 of the document)";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn s8_only_the_kits_own_faults_are_the_kits() {
+        let late = || RequestError::TimedOut { path: "/x".into(), after: Duration::from_secs(1) };
+        let status =
+            |status| RequestError::Status { status, path: "/x".into(), message: "no".into() };
+        let folder = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let artifact = |error| ExpectedError::Artifact(ArtifactError::Request(error));
+        assert_eq!(artifact(late()).fault(), Fault::NotFetched);
+        assert_eq!(artifact(status(502)).fault(), Fault::NotFetched);
+        assert_eq!(artifact(status(401)).fault(), Fault::Refused);
+        assert_eq!(ExpectedError::from(late()).fault(), Fault::Unreachable);
+        let work = ExpectedError::Work { path: "/x".into(), source: folder() };
+        assert_eq!(work.fault(), Fault::NotBuilt);
+        let spawn = RenderError::Spawn { program: "kustomize".into(), source: folder() };
+        assert_eq!(ExpectedError::from(spawn).fault(), Fault::NotBuilt);
+        let wrong = RenderError::NoFolder("clusters".into());
+        assert_eq!(ExpectedError::from(wrong).fault(), Fault::Kit);
     }
 
     #[test]

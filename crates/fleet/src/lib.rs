@@ -21,7 +21,7 @@ mod watch;
 mod workload;
 
 pub use cluster::{Cluster, ConnectError, RequestError, Timeouts};
-pub use expected::{Expected, ExpectedError, KitSource, NotYet};
+pub use expected::{Expected, ExpectedError, Fault, KitSource, NotYet};
 pub use observe::{Key, Kind, Observed};
 pub use record::{Item, ItemKind, Record, RecordError};
 pub use view::{ClusterView, Connection, KustomizationView, NodeView, Platform, SourceView};

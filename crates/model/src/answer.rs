@@ -65,12 +65,18 @@ impl Deployment {
             DeploymentStatus::TimedOut => match &self.kubeconfig {
                 KubeconfigState::TimedOut { failure, .. } => Some(failure.clone()),
                 KubeconfigState::Awaited | KubeconfigState::Stored { .. } => self
-                    .worst()
-                    .map(|c| Problem::KIT_TIMED_OUT.with(component_text(c)).into())
+                    .cluster_refusal
+                    .clone()
+                    .or_else(|| self.worst_late())
                     .or_else(|| self.kit_timed_out.clone()),
             },
-            DeploymentStatus::FluxNotReconciling => {
-                self.kit_failure.clone().or_else(|| self.kit_timed_out.clone())
+            DeploymentStatus::FluxNotReconciling => self
+                .cluster_refusal
+                .clone()
+                .or_else(|| self.kit_failure.clone())
+                .or_else(|| self.kit_timed_out.clone()),
+            DeploymentStatus::Degraded if self.cluster_refusal.is_some() => {
+                self.cluster_refusal.clone()
             }
             DeploymentStatus::Degraded => match &self.cluster {
                 ClusterLink::Lost { message, .. } => {
@@ -81,6 +87,10 @@ impl Deployment {
                 }
             },
         }
+    }
+
+    fn worst_late(&self) -> Option<Failure> {
+        self.worst().map(|c| Problem::KIT_TIMED_OUT.with(component_text(c)).into())
     }
 
     /// The component that most needs a look: failed before missing before degraded before the rest.
@@ -113,6 +123,9 @@ impl Deployment {
     }
 
     fn installing(&self) -> Answer {
+        if let Some(refusal) = &self.cluster_refusal {
+            return self.failed(refusal);
+        }
         if let ClusterLink::Lost { message, .. } = &self.cluster {
             return Answer {
                 headline: format!("{} does not answer", self.spec.name),

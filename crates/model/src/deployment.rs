@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ComponentFact, ComponentState, CreateSpec, DeploymentEvent, DeploymentId, Failure, FrozenKit,
-    Infrastructure, Inventory, Past, Placement, PlatformFact, Progress, ProvisionStep, Recorded,
-    ReleaseName, Resource, ResourceState, SecretHash, Seq, assess,
+    Infrastructure, Inventory, Past, PhaseId, Placement, PlatformFact, Progress, ProvisionStep,
+    Recorded, ReleaseName, Resource, ResourceState, SecretHash, Seq, assess,
 };
 
 /// Where a deployment stands.
@@ -221,6 +221,12 @@ pub struct Deployment {
     pub components: Vec<Component>,
     /// What to tell people when the kit was not ready in time.
     pub kit_timed_out: Option<Failure>,
+    /// Why the cluster lets us in no more, while it does not.
+    #[serde(default)]
+    pub cluster_refusal: Option<Failure>,
+    /// Since when the present wait counts, when somebody asked to wait anew.
+    #[serde(default)]
+    pub waits_since: Option<Timestamp>,
     /// When it was first ready.
     pub first_ready_at: Option<Timestamp>,
     /// The derived status and since when it holds.
@@ -254,6 +260,9 @@ pub enum Refused {
     /// The event speaks about a cluster that cannot be known yet.
     #[error("there is no kubeconfig yet")]
     NoKubeconfigYet,
+    /// The part has not failed and has not run out of time.
+    #[error("there is nothing to try again in `{}`", .0.as_str())]
+    NothingToTryAgain(PhaseId),
     /// The event speaks about a release nobody expects.
     #[error("release `{0}` is not of the kit")]
     NotOfTheKit(ReleaseName),
@@ -299,6 +308,8 @@ impl Deployment {
             kit_failure: None,
             components: Vec::new(),
             kit_timed_out: None,
+            cluster_refusal: None,
+            waits_since: None,
             first_ready_at: None,
             status: DeploymentStatus::Provisioning,
             status_since: first.time,
@@ -354,6 +365,7 @@ impl Deployment {
             },
             E::ClusterAttached
             | E::ClusterLost { .. }
+            | E::ClusterRefused { .. }
             | E::PlatformObserved { .. }
             | E::KitRefused { .. }
             | E::KitTimedOut { .. } => self.check_kubeconfig_known(),
@@ -361,6 +373,12 @@ impl Deployment {
                 self.check_kubeconfig_known()?;
                 if self.kit.is_some() { Err(Refused::KitAlreadyFrozen) } else { Ok(()) }
             }
+            E::TriedAgain { phase } => match phase {
+                // A new attempt says so by its first step.
+                PhaseId::Infrastructure => Err(Refused::NothingToTryAgain(*phase)),
+                phase if self.can_try_again(*phase) => Ok(()),
+                phase => Err(Refused::NothingToTryAgain(*phase)),
+            },
             E::ComponentObserved { fact } => {
                 if self.components.iter().any(|c| c.name == fact.name) {
                     Ok(())
@@ -419,6 +437,7 @@ impl Deployment {
                 if *attempt != infra.attempt {
                     infra.finished_steps.clear();
                     infra.finished_at = None;
+                    self.waits_since = None;
                 }
                 infra.attempt = *attempt;
                 infra.started_at.get_or_insert(time);
@@ -442,6 +461,7 @@ impl Deployment {
             }
             E::OutputsRead { outputs } => infra.outputs = Some(outputs.clone()),
             E::KubeconfigStored { sha256, size_bytes } => {
+                self.waits_since = None;
                 self.kubeconfig = KubeconfigState::Stored {
                     at: time,
                     sha256: sha256.clone(),
@@ -453,9 +473,16 @@ impl Deployment {
             }
             E::ClusterAttached => {
                 self.attached_at.get_or_insert(time);
+                self.cluster_refusal = None;
                 self.cluster = ClusterLink::Attached { since: time };
             }
+            E::ClusterRefused { failure } => {
+                self.cluster = ClusterLink::Lost { since: time, message: failure.cause.clone() };
+                self.cluster_refusal = Some(failure.clone());
+            }
+            E::TriedAgain { phase } => self.wait_anew(*phase, time),
             E::ClusterLost { message } => {
+                self.cluster_refusal = None;
                 self.cluster = ClusterLink::Lost { since: time, message: message.clone() };
             }
             E::PlatformObserved { fact, .. } => self.observe_platform(fact, time),
@@ -470,6 +497,7 @@ impl Deployment {
                 self.kit_failure = None;
                 // Flux was late and has begun: the kit has its own time from here on.
                 self.kit_timed_out = None;
+                self.waits_since = None;
             }
             E::KitRefused { failure } => {
                 self.kit_awaited = None;
@@ -481,6 +509,32 @@ impl Deployment {
                 }
             }
             E::KitTimedOut { failure } => self.kit_timed_out = Some(failure.clone()),
+        }
+    }
+
+    /// Whether `phase` failed or ran out of time, so that it can be tried again.
+    pub fn can_try_again(&self, phase: PhaseId) -> bool {
+        let stands = self.infrastructure.progress == Progress::Done;
+        match phase {
+            PhaseId::Infrastructure => {
+                matches!(self.infrastructure.progress, Progress::Failed { .. })
+            }
+            PhaseId::Kubeconfig => {
+                stands && matches!(self.kubeconfig, KubeconfigState::TimedOut { .. })
+            }
+            PhaseId::Flux => stands && self.kit.is_none() && self.kit_timed_out.is_some(),
+            PhaseId::Kit => stands && self.kit.is_some() && self.kit_timed_out.is_some(),
+            // It follows from the others.
+            PhaseId::Ready => false,
+        }
+    }
+
+    fn wait_anew(&mut self, phase: PhaseId, time: Timestamp) {
+        self.waits_since = Some(time);
+        match phase {
+            PhaseId::Kubeconfig => self.kubeconfig = KubeconfigState::Awaited,
+            PhaseId::Flux | PhaseId::Kit => self.kit_timed_out = None,
+            PhaseId::Infrastructure | PhaseId::Ready => {}
         }
     }
 
@@ -530,7 +584,8 @@ impl Deployment {
         }
         if self.kit_timed_out.is_some() {
             let begun = self.components.iter().any(|c| c.seen_at.is_some());
-            return if begun {
+            // Of a cluster that never let us in nobody can say what Flux does there.
+            return if begun || self.attached_at.is_none() {
                 DeploymentStatus::TimedOut
             } else {
                 DeploymentStatus::FluxNotReconciling

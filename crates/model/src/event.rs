@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, PlatformFact,
-    ProvisionStep, ResourceState, Seq, assess,
+    ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, PhaseId,
+    PlatformFact, ProvisionStep, ResourceState, Seq, assess,
 };
 
 /// An event with its number and time.
@@ -141,6 +141,16 @@ pub enum DeploymentEvent {
         /// Why.
         message: String,
     },
+    /// The cluster answers and does not let us in, or is not the one whose kubeconfig was posted.
+    ClusterRefused {
+        /// What to tell people.
+        failure: Failure,
+    },
+    /// Somebody asked to wait anew for a part that had run out of time.
+    TriedAgain {
+        /// Which part.
+        phase: PhaseId,
+    },
     /// Something under the components changed: a node, one of Flux's controllers, a source.
     PlatformObserved {
         /// What was seen.
@@ -212,6 +222,8 @@ impl DeploymentEvent {
             Self::KubeconfigTimedOut { .. } => "kubeconfig-timed-out",
             Self::ClusterAttached => "cluster-attached",
             Self::ClusterLost { .. } => "cluster-lost",
+            Self::ClusterRefused { .. } => "cluster-refused",
+            Self::TriedAgain { .. } => "tried-again",
             Self::PlatformObserved { .. } => "platform-observed",
             Self::KitAwaited { .. } => "kit-awaited",
             Self::KitFrozen { .. } => "kit-frozen",
@@ -270,6 +282,10 @@ impl DeploymentEvent {
             Self::ClusterAttached => plain("cluster", Info, "the cluster answers".to_owned()),
             Self::ClusterLost { message } => {
                 plain("cluster", Warn, format!("the cluster does not answer: {message}"))
+            }
+            Self::ClusterRefused { failure } => plain("cluster", Error, failure_text(failure)),
+            Self::TriedAgain { phase } => {
+                plain(phase.as_str(), Info, format!("{}: waited for anew", phase.title()))
             }
             Self::PlatformObserved { fact, was_well } => {
                 let level = if *was_well && fact.well != Some(true) { Warn } else { Info };

@@ -1,6 +1,7 @@
 //! The five parts of a deployment's way, as people see them: a pure view of the state.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ClusterLink, ComponentState, Deployment, DeploymentStatus, KubeconfigState, Progress,
@@ -8,7 +9,8 @@ use crate::{
 };
 
 /// Which part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PhaseId {
     /// The machine and the control plane.
     Infrastructure,
@@ -31,6 +33,20 @@ impl PhaseId {
             Self::Flux => "flux",
             Self::Kit => "kit",
             Self::Ready => "ready",
+        }
+    }
+
+    /// The part of a word: its own, or one of the names that the original gave the steps in it.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "infrastructure" | "tofu-init" | "tofu-plan" | "tofu-apply" | "tofu-output" => {
+                Some(Self::Infrastructure)
+            }
+            "kubeconfig" => Some(Self::Kubeconfig),
+            "flux" | "flux-bootstrap" => Some(Self::Flux),
+            "kit" => Some(Self::Kit),
+            "ready" => Some(Self::Ready),
+            _ => None,
         }
     }
 

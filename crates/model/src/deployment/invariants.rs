@@ -461,6 +461,36 @@ fn a4_a5_the_post_before_during_and_after_the_apply_comes_to_the_same() {
 }
 
 #[test]
+fn a3_what_ran_out_of_time_is_waited_for_anew_when_somebody_asks() {
+    let again = |seen: &mut Story, phase| {
+        let seq = seen.state.seq.next();
+        let event = DeploymentEvent::TriedAgain { phase };
+        seen.state.apply(&Recorded { seq, time: at(seq.0), event })
+    };
+    let refused = |phase| Err(Refused::NothingToTryAgain(phase));
+    let mut seen = Story::begin();
+    provisioner().iter().for_each(|one| assert!(seen.tell(one)));
+    assert_eq!(again(&mut seen, PhaseId::Kubeconfig), refused(PhaseId::Kubeconfig));
+    assert!(seen.tell(&Told::NeverCame));
+    assert_eq!(seen.state.status(), DeploymentStatus::TimedOut);
+    assert_eq!(again(&mut seen, PhaseId::Kubeconfig), Ok(()));
+    assert_eq!(seen.state.status(), DeploymentStatus::AwaitingKubeconfig);
+    assert_eq!(seen.state.waits_since, Some(seen.state.updated_at));
+    assert!(seen.tell(&Told::Stored(1)) && seen.tell(&Told::Late));
+    assert_eq!(seen.state.status(), DeploymentStatus::TimedOut, "nobody could look at Flux");
+    assert!(seen.tell(&Told::Attached));
+    assert_eq!(seen.state.status(), DeploymentStatus::FluxNotReconciling);
+    assert_eq!(again(&mut seen, PhaseId::Kit), refused(PhaseId::Kit));
+    assert_eq!(again(&mut seen, PhaseId::Flux), Ok(()));
+    assert_eq!(seen.state.status(), DeploymentStatus::Phase1Watching);
+    assert!(seen.tell(&Told::Frozen(0)) && seen.tell(&Told::Seen(0, Shown::Working)));
+    assert!(seen.tell(&Told::Late));
+    assert_eq!(again(&mut seen, PhaseId::Kit), Ok(()));
+    assert_eq!(seen.state.status(), DeploymentStatus::Phase1Watching);
+    assert_eq!(again(&mut seen, PhaseId::Ready), refused(PhaseId::Ready));
+}
+
+#[test]
 fn d6_a_retry_begins_at_the_first_step_and_keeps_what_the_sovereign_is() {
     let mut seen = Story::begin();
     for one in &provisioner()[..6] {

@@ -154,7 +154,7 @@ problems! {
         "Use the mothership's console or its API.";
     1205 NOT_RETRYABLE Conflict "not-retryable"
         "There is nothing to try again"
-        "Only a deployment whose infrastructure failed can be tried again."
+        "Only a part that failed or ran out of time can be tried again; a component is tried again by itself."
         "Look at the deployment's state first.";
     1206 KEY_REUSED Unprocessable "idempotency-key-reused"
         "The idempotency key belongs to another request"
@@ -164,6 +164,10 @@ problems! {
         "The first request with this idempotency key is not answered yet"
         "The same request was sent twice, and the first is still being recorded."
         "Send it again in a moment: it is then answered as the first was.";
+    1208 PHASE_UNKNOWN Invalid "unknown-phase"
+        "There is no such part of a deployment"
+        "Its parts are `infrastructure`, `kubeconfig`, `flux`, `kit` and `ready`."
+        "Give one of these words.";
     1210 BEARER_MISSING Unauthenticated "missing-bearer"
         "The post-back carries no bearer"
         "The node must send the bearer it was given."
@@ -359,4 +363,16 @@ problems! {
         "A component is not well"
         "It was installed and is not healthy now."
         "Look at the component's message and at its workloads.";
+    2106 CLUSTER_REFUSES Failed "cluster-refuses"
+        "The cluster does not let us in"
+        "Its API server answers, and refuses the credentials the node posted or shows a certificate of another authority."
+        "Look whether the node was made anew (`catalyst sandbox status`); if so, take the Sovereign down and create it again.";
+    2107 KIT_NOT_FETCHED Failed "kit-not-fetched"
+        "The kit could not be fetched from Flux"
+        "Flux has the kit's source, and its controller did not hand it out whole."
+        "Look at the source controller in `flux-system`; watching goes on by itself.";
+    2108 KIT_NOT_BUILT Failed "kit-not-built"
+        "This machine could not build the kit"
+        "The folder where kits are built cannot be used, or the program that builds them does not run or end."
+        "Run `catalyst doctor` and make room in the daemon's folders; watching goes on by itself.";
 }
