@@ -30,7 +30,8 @@ pub(crate) fn next_activity(deployment: &Deployment, kubeconfig_wait: Duration) 
         (Progress::Waiting | Progress::Working { .. }, _) => Activity::Provision,
         (Progress::Failed { .. }, _) => Activity::Rest,
         (Progress::Done, KubeconfigState::Awaited) => {
-            let since = deployment.infrastructure.finished_at.unwrap_or(deployment.created_at);
+            let stands_since = deployment.infrastructure.finished_at;
+            let since = deployment.waits_since.or(stands_since).unwrap_or(deployment.created_at);
             let until = since.checked_add(kubeconfig_wait).unwrap_or(Timestamp::MAX);
             Activity::AwaitKubeconfig { until }
         }

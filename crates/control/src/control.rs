@@ -8,7 +8,7 @@ use std::{
 
 use catalyst_model::{
     CreateRequest, CreateSpec, Deployment, DeploymentEvent, DeploymentId, IdempotencyKey,
-    KubeconfigState, Placement, Problem, Recorded, SecretHash, Seq, Tier, Trouble,
+    KubeconfigState, PhaseId, Placement, Problem, Recorded, SecretHash, Seq, Tier, Trouble,
 };
 use catalyst_store::{AuthFile, DeploymentLog, Kubeconfigs, Records};
 use jiff::Timestamp;
@@ -227,14 +227,21 @@ impl Control {
         Ok(Created { deployment: handle.deployment() })
     }
 
-    /// Tries a failed infrastructure again.
+    /// Tries a part that failed or ran out of time again: the infrastructure is made from the
+    /// state it left, every other part is waited for anew.
     ///
     /// # Errors
-    /// Unknown id, nothing to try again, or provisioning disabled.
-    pub async fn retry(&self, id: &DeploymentId) -> Result<Arc<Deployment>, Error> {
+    /// Unknown id; nothing to try again in that part; for the infrastructure provisioning
+    /// disabled, a program or module missing. In each case nothing has begun.
+    pub async fn retry(&self, id: &DeploymentId, phase: PhaseId) -> Result<Arc<Deployment>, Error> {
         let handle = self.handle(id)?;
-        self.provisioning()?;
-        handle.retry().await?;
+        if phase == PhaseId::Infrastructure {
+            let settings = self.provisioning()?;
+            provision::check_program(&settings.tofu_bin)?;
+            let provider = handle.deployment().spec.provider;
+            workdir::check_module(settings.modules.get(&provider))?;
+        }
+        handle.retry(phase).await?;
         Ok(handle.deployment())
     }
 

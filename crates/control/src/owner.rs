@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use catalyst_model::{Deployment, DeploymentEvent, Problem, Progress, ProvisionStep, Recorded};
+use catalyst_model::{Deployment, DeploymentEvent, PhaseId, Problem, ProvisionStep, Recorded};
 use catalyst_store::{DeploymentLog, Kubeconfigs, LogReader};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -55,8 +55,8 @@ pub(crate) enum Ask {
     Record { events: Vec<DeploymentEvent>, answer: Answer },
     /// Take a posted kubeconfig.
     Post { bearer: Option<SecretString>, body: Vec<u8>, answer: Answer },
-    /// Try the failed infrastructure again.
-    Retry { answer: Answer },
+    /// Try a part again that failed or ran out of time.
+    Retry { phase: PhaseId, answer: Answer },
 }
 
 /// A handle to a deployment and its owner.
@@ -85,8 +85,8 @@ impl Handle {
         self.ask(|answer| Ask::Post { bearer, body, answer }).await
     }
 
-    pub(crate) async fn retry(&self) -> Result<(), Error> {
-        self.ask(|answer| Ask::Retry { answer }).await
+    pub(crate) async fn retry(&self, phase: PhaseId) -> Result<(), Error> {
+        self.ask(|answer| Ask::Retry { phase, answer }).await
     }
 
     /// The present state.
@@ -277,26 +277,36 @@ impl Owner {
                 let done = self.take_post(bearer, body).await;
                 answer.send(done).ok();
             }
-            Ask::Retry { answer } => {
-                let done = self.retry().await;
+            Ask::Retry { phase, answer } => {
+                let done = self.retry(phase).await;
                 answer.send(done).ok();
             }
         }
     }
 
-    async fn retry(&mut self) -> Result<(), Error> {
-        let attempt = {
+    async fn retry(&mut self, phase: PhaseId) -> Result<(), Error> {
+        let event = {
             let state = self.state.borrow();
-            match state.infrastructure.progress {
-                Progress::Failed { .. } => state.infrastructure.attempt + 1,
-                Progress::Waiting | Progress::Working { .. } | Progress::Done => {
-                    let detail = format!("its state is `{}`", state.status().as_str());
-                    return Err(Problem::NOT_RETRYABLE.with(detail).into());
+            if !state.can_try_again(phase) {
+                let status = state.status().as_str();
+                let detail =
+                    format!("`{}` has not failed: the state is `{status}`", phase.as_str());
+                return Err(Problem::NOT_RETRYABLE.with(detail).into());
+            }
+            if phase == PhaseId::Kubeconfig && Timestamp::now() >= state.bearer_expires_at {
+                return Err(Problem::NOT_RETRYABLE.with("the node's bearer has expired").into());
+            }
+            match phase {
+                PhaseId::Infrastructure => DeploymentEvent::StepStarted {
+                    step: ProvisionStep::Prepare,
+                    attempt: state.infrastructure.attempt + 1,
+                },
+                PhaseId::Kubeconfig | PhaseId::Flux | PhaseId::Kit | PhaseId::Ready => {
+                    DeploymentEvent::TriedAgain { phase }
                 }
             }
         };
-        let step = ProvisionStep::Prepare;
-        self.record(vec![DeploymentEvent::StepStarted { step, attempt }]).await
+        self.record(vec![event]).await
     }
 
     /// Appends events and then publishes what follows from them: the state before the events, so

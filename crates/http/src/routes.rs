@@ -74,7 +74,7 @@ const PHASE: Parameter = Parameter {
     name: "phase",
     place: Place::Path,
     kind: Kind::Text,
-    description: "The phase that failed: `infrastructure`.",
+    description: "The part: `infrastructure`, `kubeconfig`, `flux` or `kit`.",
 };
 const TOKEN_ID: Parameter = Parameter {
     name: "id",
@@ -396,9 +396,10 @@ pub(crate) const TABLE: &[Route] = &[
         operation: Operation {
             id: "retryPhase",
             tag: "deployments",
-            summary: "Begins a failed infrastructure again; what stands is kept.",
+            summary: "Tries a part again that failed or ran out of time: the infrastructure is made \
+                      from the state it left, any other part is waited for anew.",
             parameters: &[ID, PHASE],
-            answers: &[json::<wire::Retried>(200, "Under way")],
+            answers: &[json::<wire::Retried>(202, "Under way")],
             problems: &[404, 409, 503],
         },
     },

@@ -39,11 +39,10 @@ impl PhaseId {
     /// The part of a word: its own, or one of the names that the original gave the steps in it.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
-            "infrastructure" | "tofu-init" | "tofu-plan" | "tofu-apply" | "tofu-output" => {
-                Some(Self::Infrastructure)
-            }
+            "infrastructure" | "tofu-init" | "tofu-plan" | "tofu-apply" | "tofu-output"
+            | "flux-bootstrap" => Some(Self::Infrastructure),
             "kubeconfig" => Some(Self::Kubeconfig),
-            "flux" | "flux-bootstrap" => Some(Self::Flux),
+            "flux" => Some(Self::Flux),
             "kit" => Some(Self::Kit),
             "ready" => Some(Self::Ready),
             _ => None,

@@ -6,6 +6,7 @@ mod claims;
 mod disk;
 mod house;
 mod idempotency;
+mod interrupted;
 mod postback;
 mod provisioning;
 mod waiting;

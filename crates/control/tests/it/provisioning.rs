@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use catalyst_model::{Deployment, DeploymentStatus, Problem, ProblemCode, Resource, ResourceState};
+use catalyst_model::{
+    Deployment, DeploymentStatus, PhaseId, Problem, ProblemCode, Resource, ResourceState,
+};
 
 use crate::house::{House, spec};
 
@@ -94,7 +96,7 @@ async fn tofu_failing_in_mid_apply_names_the_resource_and_its_cause_and_keeps_wh
     let folder = house.at("tofu").join(id.as_str());
     let state = std::fs::read_to_string(folder.join("terraform.tfstate")).unwrap();
     std::fs::write(house.at("home").join("remedy"), "").unwrap();
-    house.control().retry(&id).await.unwrap();
+    house.control().retry(&id, PhaseId::Infrastructure).await.unwrap();
     let stands = house.stands(&id).await;
     assert_eq!((code(&stands), stands.infrastructure.attempt), (None, 2));
     let after = std::fs::read_to_string(folder.join("terraform.tfstate")).unwrap();

@@ -29,6 +29,7 @@ fn fact(name: &str, message: &str, ready: bool) -> ClusterFact {
         generation: 1,
         observed_generation: Some(1),
         ready: Some(condition),
+        applied_version: Some("1.0.0".into()),
         ..HelmFact::default()
     };
     let workload = WorkloadFact {

@@ -229,7 +229,7 @@ for word in "$@"; do case $word in
   version) echo '{"terraform_version":"1.10.0"}'; exit 0 ;;
   init) exit 0 ;;
   plan) echo plan > tfplan.new; exit 0 ;;
-  apply) [ -e ../../failing ] && exit 1; echo '{}' > terraform.tfstate; exit 0 ;;
+  apply) [ -e ../../failing ] && exit 1; echo '{"version":4,"serial":1,"lineage":"x","resources":[]}' > terraform.tfstate; exit 0 ;;
   output) cat <<'END'
 {"control_plane_ip":{"value":"10.210.0.2"},"load_balancer_ip":{"value":"10.210.0.2"},
  "console_url":{"value":"https://console.sov1.example.org"},

@@ -24,7 +24,7 @@ async fn a_failed_infrastructure_is_begun_again_and_goes_on() {
     house.reaches(&id, DeploymentStatus::Failed).await;
     house.mend_apply();
     let again = retry(&house, &id, "infrastructure", Tier::Operator).await;
-    assert_eq!(again.status.as_u16(), 200, "{}", again.text);
+    assert_eq!(again.status.as_u16(), 202, "{}", again.text);
     assert_eq!(again.json()["id"], id);
     assert_ne!(again.json()["status"], "failed", "it is under way when the answer comes");
     house.reaches(&id, DeploymentStatus::AwaitingKubeconfig).await;

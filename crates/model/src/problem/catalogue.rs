@@ -164,10 +164,6 @@ problems! {
         "The first request with this idempotency key is not answered yet"
         "The same request was sent twice, and the first is still being recorded."
         "Send it again in a moment: it is then answered as the first was.";
-    1208 PHASE_UNKNOWN Invalid "unknown-phase"
-        "There is no such part of a deployment"
-        "Its parts are `infrastructure`, `kubeconfig`, `flux`, `kit` and `ready`."
-        "Give one of these words.";
     1210 BEARER_MISSING Unauthenticated "missing-bearer"
         "The post-back carries no bearer"
         "The node must send the bearer it was given."

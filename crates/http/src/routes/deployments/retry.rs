@@ -1,8 +1,10 @@
-//! Beginning a phase again that failed. Only the infrastructure needs it: the cluster and its kit
-//! are watched on, and go on by themselves once their cause is gone.
+//! Trying a part of a deployment again: the infrastructure is made from the state it left, what ran
+//! out of time is waited for anew.
 
 use axum::extract::{FromRequestParts, RawPathParams, State};
-use catalyst_model::Problem;
+use axum::response::{IntoResponse as _, Response};
+use catalyst_model::{PhaseId, Problem};
+use http::StatusCode;
 use http::request::Parts;
 
 use crate::app::App;
@@ -10,14 +12,8 @@ use crate::error::Refusal;
 use crate::extract::Id;
 use crate::wire;
 
-/// The infrastructure, as this API calls it and as older clients call its steps.
-const INFRASTRUCTURE: &[&str] =
-    &["infrastructure", "tofu-init", "tofu-plan", "tofu-apply", "tofu-output", "flux-bootstrap"];
-/// The phases that nobody has to begin again.
-const WATCHED: &[&str] = &["kubeconfig", "flux", "kit", "ready"];
-
-/// The `{phase}` of the path.
-pub(crate) struct Phase(&'static str);
+/// The `{phase}` of the path, and the word it was asked for with.
+pub(crate) struct Phase(PhaseId, String);
 
 impl FromRequestParts<App> for Phase {
     type Rejection = Refusal;
@@ -26,8 +22,8 @@ impl FromRequestParts<App> for Phase {
         let unknown = || Refusal::from(Problem::ROUTE_UNKNOWN.with("there is no such phase"));
         let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown())?;
         let (_, text) = params.iter().find(|(name, _)| *name == "phase").ok_or_else(unknown)?;
-        let known = INFRASTRUCTURE.iter().chain(WATCHED).find(|phase| **phase == text);
-        known.map(|phase| Self(phase)).ok_or_else(unknown)
+        let phase = PhaseId::from_word(text).ok_or_else(unknown)?;
+        Ok(Self(phase, text.to_owned()))
     }
 }
 
@@ -35,19 +31,21 @@ impl FromRequestParts<App> for Phase {
 pub(crate) async fn retry(
     State(app): State<App>,
     Id(id): Id,
-    Phase(phase): Phase,
-) -> Result<axum::Json<wire::Retried>, Refusal> {
-    app.control().get(&id)?;
-    if WATCHED.contains(&phase) {
-        let detail = format!("phase `{phase}` is watched on and goes on by itself");
-        return Err(Problem::NOT_RETRYABLE.with(detail).into());
-    }
-    let deployment = app.control().retry(&id).await?;
-    Ok(axum::Json(wire::Retried {
+    Phase(phase, asked): Phase,
+) -> Result<Response, Refusal> {
+    let deployment = app.control().retry(&id, phase).await?;
+    let message = match phase {
+        PhaseId::Infrastructure => "the infrastructure is made again; what stands is kept",
+        PhaseId::Kubeconfig | PhaseId::Flux | PhaseId::Kit | PhaseId::Ready => {
+            "it is waited for anew"
+        }
+    };
+    let retried = wire::Retried {
         id: deployment.id.to_string(),
         status: deployment.status().into(),
-        phase: phase.to_owned(),
+        phase: asked,
         stream_url: format!("/api/v1/deployments/{id}/logs"),
-        message: "the infrastructure is made again; what stands is kept".to_owned(),
-    }))
+        message: message.to_owned(),
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(retried)).into_response())
 }
