@@ -27,7 +27,7 @@ Exit codes:
   3  catalyst-api refused the request
   4  catalyst-api is away
   5  this machine lacks something, or holds something back
-  With -o json or -o yaml a failure is one document on standard error:
+  With -o json a failure is the last line on standard error, with -o yaml the last document:
   {code, title, cause, fix, exitCode}."
 )]
 pub(crate) struct Args {

@@ -82,8 +82,9 @@ pub(crate) fn report(error: &anyhow::Error, follows: bool, output: &Output) -> E
 fn print(report: &Report, output: &Output) {
     let document = match output.format {
         Format::Table => None,
-        Format::Json => serde_json::to_string_pretty(report).ok(),
-        Format::Yaml => serde_saphyr::to_string(report).ok(),
+        // What was said before it stands on lines of its own.
+        Format::Json => serde_json::to_string(report).ok(),
+        Format::Yaml => serde_saphyr::to_string(report).ok().map(|text| format!("---\n{text}")),
     };
     if let Some(document) = document {
         return output.say(document.trim_end());

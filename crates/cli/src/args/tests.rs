@@ -45,8 +45,11 @@ fn files(place: &Path, found: &mut Vec<PathBuf>) {
 /// The commands a text names: between backticks, as code in a page, as lines of a document's fence.
 fn named(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    // The console gives commands to be copied, as they are typed.
+    let quoted = matches!(ending, "svelte" | "ts").then_some(("\"", "\""));
     let mut found = Vec::new();
-    for (open, close) in [("`", "`"), ("<code>", "</code>")] {
+    for (open, close) in [("`", "`"), ("<code>", "</code>")].into_iter().chain(quoted) {
         for start in ["catalyst ", "./catalyst ", "sudo catalyst "] {
             for after in text.split(&format!("{open}{start}")).skip(1) {
                 let end = after.find([close.chars().next().unwrap(), '\n']).unwrap_or(after.len());
@@ -54,7 +57,7 @@ fn named(path: &Path) -> Vec<String> {
             }
         }
     }
-    if path.extension().is_some_and(|ending| ending == "md") {
+    if ending == "md" {
         let fenced = text.split("```").skip(1).step_by(2);
         found.extend(fenced.flat_map(str::lines).flat_map(commands));
     }

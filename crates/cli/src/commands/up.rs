@@ -21,6 +21,7 @@ use super::sandbox::outside::Up as OutsidePorts;
 use super::sovereign::watch::Hope;
 use super::sovereign::{create, retry, watch};
 use crate::api::Client;
+use crate::api::wire::Sovereign;
 use crate::output::Output;
 
 /// Bring up a mothership and a ready Sovereign on this machine; run again to resume.
@@ -180,7 +181,7 @@ async fn resume_nodes(installation: &Installation, context: &Context<'_>) -> any
 }
 
 /// The Sovereign of this name, and how long it is worth waiting for: created when there is none,
-/// begun again when its infrastructure failed.
+/// begun again where it failed or ran out of time.
 async fn sovereign(client: &Client, name: &str, output: &Output) -> anyhow::Result<(String, Hope)> {
     let all = client.sovereigns().await?.deployments;
     let found = all.into_iter().find(|item| item.name == name && item.status != "destroyed");
@@ -188,15 +189,95 @@ async fn sovereign(client: &Client, name: &str, output: &Output) -> anyhow::Resu
         let created = create::post(client, &create::Args::local(name)).await?;
         return Ok((created.id, Hope::None));
     };
-    if found.can_be_retried() {
-        output.say(&format!("{name} failed: {}; trying again", found.answer.headline));
-        retry::post(client, &found).await?;
+    if found.status == "ready" || !found.is_settled() {
         return Ok((found.id, Hope::None));
     }
-    if found.is_settled() && found.status != "ready" {
-        output.say(&format!("{name} is {}: {}", found.status, found.answer.headline));
-        output.say("  the mothership goes on watching it, and so does this command for a while");
-        return Ok((found.id, Hope::begin()));
+    output.say(&format!("{name} is {}: {}", found.status, found.answer.headline));
+    match again(client, &found).await {
+        Ok(phase) => output.say(&format!("  trying again: {phase}")),
+        // Nothing goes on by itself where the infrastructure failed.
+        Err(refused) if found.can_be_retried() => return Err(refused),
+        Err(_) => {
+            output
+                .say("  the mothership goes on watching it, and so does this command for a while");
+            return Ok((found.id, Hope::begin()));
+        }
     }
     Ok((found.id, Hope::None))
+}
+
+/// Begins again what failed; not a Sovereign that was ready and is unwell.
+async fn again(client: &Client, found: &Sovereign) -> anyhow::Result<String> {
+    match found.status.as_str() {
+        "degraded" => anyhow::bail!("nothing of its provisioning failed"),
+        _ => retry::post(client, found).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Args, Global};
+    use clap::Parser as _;
+
+    fn output() -> Output {
+        let Args { global, .. } = Args::parse_from(["catalyst", "up"]);
+        Output::new(&Global { no_color: true, ..global })
+    }
+
+    /// A server whose only Sovereign is in this state, and what it answers to a retry.
+    async fn chosen(status: &'static str, phase: &'static str, retry: u16) -> (bool, Vec<String>) {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut asked = Vec::new();
+        let serve = async {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                let mut rest = String::new();
+                while stream.read_line(&mut rest).await.unwrap() > 2 {}
+                asked.push(line.rsplit_once(' ').unwrap().0.to_owned());
+                let (code, body) = match line.starts_with("GET") {
+                    true => (
+                        200,
+                        json!({ "deployments": [{ "id": "a", "name": "sov1",
+                        "status": status, "phases": [{ "id": phase, "state": "failed" }] }] }),
+                    ),
+                    false => (retry, json!({})),
+                };
+                let body = body.to_string();
+                let head = format!(
+                    "HTTP/1.1 {code} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        };
+        let client = Client::new(&url, None).unwrap();
+        let output = output();
+        let hopes = tokio::select! {
+            () = serve => unreachable!("it serves for ever"),
+            chosen = sovereign(&client, "sov1", &output) => {
+                matches!(chosen, Ok((_, Hope::Until(_))))
+            }
+        };
+        (hopes, asked)
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_begun_again_and_what_may_yet_be_well_is_followed() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let list = "GET /api/v1/deployments".to_owned();
+        let retry = |phase: &str| format!("POST /api/v1/deployments/a/phases/{phase}/retry");
+        let both = |phase: &str| vec![list.clone(), retry(phase)];
+        assert_eq!(chosen("failed", "infrastructure", 202).await, (false, both("infrastructure")));
+        assert_eq!(chosen("failed", "infrastructure", 409).await, (false, both("infrastructure")));
+        assert_eq!(chosen("timed-out", "kit", 202).await, (false, both("kit")));
+        assert_eq!(chosen("timed-out", "kit", 409).await, (true, both("kit")));
+        assert_eq!(chosen("degraded", "ready", 202).await, (true, vec![list.clone()]));
+        assert_eq!(chosen("ready", "", 202).await, (false, vec![list]));
+    }
 }

