@@ -108,7 +108,9 @@ fn fault(call: &str) -> Option<String> {
             | ErrorKind::MissingRequiredArgument
             | ErrorKind::MissingSubcommand
     );
-    (!short).then(|| error.to_string().lines().next().unwrap_or_default().to_owned())
+    let text = error.to_string();
+    let said = text.lines().next().unwrap_or_default().to_owned();
+    (!short && !said.contains("a value is required for")).then_some(said)
 }
 
 #[test]
@@ -140,6 +142,7 @@ fn a_dead_command_would_be_found() {
     assert_eq!(fault("catalyst sandbox logs NAME kube-apiserver"), None);
     assert_eq!(fault("catalyst sandbox outside up|down"), None);
     assert_eq!(fault("catalyst sandbox step … host"), None);
+    assert_eq!(fault("catalyst up --port … --first-link …"), None);
     let line = "$ ./catalyst sovereign kubeconfig sov1 --to f && kubectl get pods   # look";
     assert_eq!(commands(line), ["./catalyst sovereign kubeconfig sov1 --to f"]);
 }
