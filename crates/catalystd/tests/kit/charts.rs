@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::{charts, component, documents, files, helm, read, root, text, tool_or_skip};
 
 /// The cases of a chart: names of `golden/<case>.yaml`; values come from `<case>.values.yaml`, and the
-/// case `default` has none.
+/// case `default` has no more than the chart cannot do without.
 fn cases(chart: &Path) -> BTreeSet<String> {
     let names = files(&chart.join("golden")).into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_suffix(".yaml")?;
@@ -49,11 +49,32 @@ fn goldens_are_what_helm_renders() {
 fn values_that_no_chart_knows_are_refused() {
     let program = tool_or_skip!("helm", "helm");
     for chart in charts() {
-        for wrong in ["bogus=1", "global.bogus=1", "imagePullSecrets=none"] {
+        let wrongs =
+            ["bogus=1", "global.bogus=1", "imagePullSecrets=none", "global.sovereignFQDN="];
+        for wrong in wrongs {
             let rendered = helm(&program, &chart, &["--set", wrong]);
             assert!(rendered.is_err(), "{} took {wrong}", chart.display());
         }
     }
+}
+
+#[test]
+fn the_control_plane_does_not_render_without_the_sovereigns_name() {
+    let program = tool_or_skip!("helm", "helm");
+    let chart = root().join("charts/bp-catalyst-platform");
+    let complaint = helm(&program, &chart, &["--set", "global.sovereignFQDN=null"]);
+    assert!(complaint.expect_err("no name").contains("sovereignFQDN"));
+}
+
+#[test]
+fn the_dns_api_is_never_open_to_every_address() {
+    let program = tool_or_skip!("helm", "helm");
+    let chart = root().join("charts/bp-powerdns");
+    for all in ["0.0.0.0/0", "::/0", "10.0.0.0/8\\,0.0.0.0/0"] {
+        let rendered = helm(&program, &chart, &["--set", &format!("api.allowFrom={{{all}}}")]);
+        assert!(rendered.is_err(), "{all}");
+    }
+    assert!(!helm(&program, &chart, &[]).unwrap().contains("allow-from=0.0.0.0"));
 }
 
 #[test]
@@ -113,7 +134,7 @@ fn templates_do_not_ask_the_cluster_or_chance() {
 /// Charts cannot share a file, so the shared ones are copies; a copy that drifts is found here.
 #[test]
 fn shared_templates_are_identical() {
-    for name in ["_helpers.tpl", "_secrets-job.tpl"] {
+    for name in ["_helpers.tpl", "_network.tpl", "_secrets-job.tpl"] {
         let copies: Vec<_> = charts()
             .into_iter()
             .map(|chart| chart.join("templates").join(name))

@@ -174,3 +174,38 @@ fn needed(object: &Value) -> Vec<(String, bool)> {
         })
         .collect()
 }
+
+/// Nobody reaches a Pod by default, and each port that is let in is one the Pod has.
+#[test]
+fn every_release_denies_what_it_does_not_need() {
+    for chart in charts() {
+        let rendered = documents(&read(&chart.join("golden/default.yaml")));
+        let policies: Vec<_> =
+            rendered.iter().filter(|object| object["kind"] == "NetworkPolicy").collect();
+        let denies = |policy: &&&Value| {
+            let selector =
+                policy.pointer("/spec/podSelector/matchLabels").and_then(Value::as_object);
+            let whole = selector.is_some_and(|labels| {
+                labels.len() == 1 && labels.contains_key("app.kubernetes.io/instance")
+            });
+            whole && policy["spec"].get("ingress").is_none()
+        };
+        assert_eq!(policies.iter().filter(denies).count(), 1, "{}", chart.display());
+        let ports: Vec<&str> = rendered
+            .iter()
+            .filter_map(|object| object.pointer("/spec/template/spec"))
+            .flat_map(containers)
+            .filter_map(|container| container["ports"].as_array())
+            .flatten()
+            .filter_map(|port| port["name"].as_str())
+            .collect();
+        for policy in &policies {
+            assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+            for rule in policy["spec"]["ingress"].as_array().into_iter().flatten() {
+                for port in rule["ports"].as_array().expect("a rule names its ports") {
+                    assert!(ports.contains(&text(port, "/port")), "{} {port}", chart.display());
+                }
+            }
+        }
+    }
+}

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::support::{documents, files, kustomize, read, root, text, tool_or_skip};
 
-type Graph = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Graph = BTreeMap<String, BTreeSet<String>>;
 
-fn template() -> PathBuf {
+pub(crate) fn template() -> PathBuf {
     root().join("clusters/_template")
 }
 
@@ -34,7 +34,7 @@ fn one<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
     one
 }
 
-fn graph(built: &[Value]) -> Graph {
+pub(crate) fn graph(built: &[Value]) -> Graph {
     built
         .iter()
         .filter(|object| object["kind"] == "HelmRelease")

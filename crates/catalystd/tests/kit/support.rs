@@ -79,7 +79,12 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Renders a chart as the release of its component.
+/// The values a chart cannot do without, if there are such.
+fn least_values(chart: &Path) -> Option<PathBuf> {
+    Some(chart.join("golden/default.values.yaml")).filter(|path| path.exists())
+}
+
+/// Renders a chart as the release of its component, with the values it cannot do without.
 pub(crate) fn helm(program: &Path, chart: &Path, arguments: &[&str]) -> Result<String, String> {
     let home = tempfile::tempdir().expect("a folder for helm");
     let component = component(chart);
@@ -87,6 +92,7 @@ pub(crate) fn helm(program: &Path, chart: &Path, arguments: &[&str]) -> Result<S
         .args(["template", &component])
         .arg(chart)
         .args(["--namespace", &component, "--kube-version", "1.34.4"])
+        .args(least_values(chart).iter().flat_map(|path| [Path::new("--values"), path.as_path()]))
         .args(arguments)
         .env("HELM_CACHE_HOME", home.path())
         .env("HELM_CONFIG_HOME", home.path())
