@@ -92,8 +92,10 @@ describe("a real run", () => {
       page = browser.page;
       if (token)
         await page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` });
-      else if (linkFile)
+      else if (linkFile) {
         await page.goto((await readFile(linkFile, "utf8")).trim());
+        await page.waitForURL((url) => url.pathname === "/");
+      }
     },
     { timeout: 20 * MINUTES },
   );

@@ -12,9 +12,10 @@ use catalyst_model::{Problem, Trouble};
 use http::Method;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Caller, Credential};
+use crate::auth::{Caller, Credential, cookie_name};
 use crate::error::Refusal;
-use crate::openapi::openapi;
+use crate::openapi::document;
+use crate::streams::Streams;
 use crate::{console, guard, headers, routes};
 
 /// Says what the process lacks for its work, asked anew each time.
@@ -30,6 +31,8 @@ pub struct Config {
     pub console_origin: Option<String>,
     /// People reach the console over TLS, so its cookie must never travel without.
     pub secure_cookies: bool,
+    /// The port people reach the console at; part of its cookie's name.
+    pub cookie_port: Option<u16>,
 }
 
 /// What every handler has at hand; cheap to clone.
@@ -41,16 +44,30 @@ struct Parts {
     config: Config,
     stop: CancellationToken,
     openapi: OnceLock<Bytes>,
+    cookie: String,
+    streams: Streams,
 }
 
 impl App {
     fn new(control: Control, config: Config, stop: CancellationToken) -> Self {
-        Self(Arc::new(Parts { control, config, stop, openapi: OnceLock::new() }))
+        let cookie = cookie_name(config.cookie_port);
+        let (openapi, streams) = (OnceLock::new(), Streams::default());
+        Self(Arc::new(Parts { control, config, stop, openapi, cookie, streams }))
     }
 
     /// The only door to an effect.
     pub(crate) fn control(&self) -> &Control {
         &self.0.control
+    }
+
+    /// The name of the cookie that holds a session.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.0.cookie
+    }
+
+    /// The streams that are open now.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// Whether cookies are marked for TLS only.
@@ -75,7 +92,7 @@ impl App {
 
     /// The OpenAPI document as sent, made on first use.
     pub(crate) fn openapi(&self) -> Bytes {
-        let make = || openapi().to_json().map(Bytes::from).unwrap_or_default();
+        let make = || document(self.cookie()).to_json().map(Bytes::from).unwrap_or_default();
         self.0.openapi.get_or_init(make).clone()
     }
 

@@ -8,8 +8,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::Refusal;
 
-/// The cookie that holds a session.
+/// What the name of a session's cookie begins with.
 pub(crate) const SESSION_COOKIE: &str = "catalyst_session";
+
+/// Returns the name of the cookie that holds a session. A browser keeps one jar for all ports of a
+/// host, so the port is part of the name: two installations at 127.0.0.1 leave each other alone.
+pub(crate) fn cookie_name(port: Option<u16>) -> String {
+    port.map_or_else(|| SESSION_COOKIE.to_owned(), |port| format!("{SESSION_COOKIE}_{port}"))
+}
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -23,9 +29,10 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
-    /// Finds the credential. A bearer is preferred, for a program that sends one means it.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        bearer(headers).map(Self::Bearer).or_else(|| cookie(headers).map(Self::Cookie))
+    /// Finds the credential; `name` is the session cookie's. A bearer is preferred, for a program
+    /// that sends one means it.
+    pub(crate) fn of(headers: &HeaderMap, name: &str) -> Option<Self> {
+        bearer(headers).map(Self::Bearer).or_else(|| cookie(headers, name).map(Self::Cookie))
     }
 }
 
@@ -37,18 +44,22 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<SecretString> {
     given.then(|| SecretString::from(token))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<SecretString> {
+fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     pairs
         .flat_map(|list| list.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == SESSION_COOKIE && !value.is_empty())
+        .find(|(found, value)| *found == name && !value.is_empty())
         .map(|(_, value)| SecretString::from(value))
 }
 
 /// Who sends the request, once that is established.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Who);
+
+/// Where a request came from, as the connection has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) std::net::SocketAddr);
 
 /// Refuses what a page of another origin made a browser send.
 ///
@@ -72,23 +83,27 @@ pub(crate) fn check_origin(headers: &HeaderMap, console: Option<&str>) -> Result
 
 /// Returns the `Set-Cookie` of a session; sent back to this host alone and never to a script.
 pub(crate) fn session_cookie(
+    name: &str,
     secret: &SecretString,
     max_age_seconds: i64,
     secure: bool,
 ) -> Option<HeaderValue> {
+    set_cookie(name, secret.expose_secret(), max_age_seconds, secure)
+}
+
+/// Returns the `Set-Cookie` that takes the session's cookie back.
+pub(crate) fn no_cookie(name: &str) -> Option<HeaderValue> {
+    set_cookie(name, "", 0, false)
+}
+
+fn set_cookie(name: &str, value: &str, max_age: i64, secure: bool) -> Option<HeaderValue> {
     let secure = if secure { "; Secure" } else { "" };
-    let value = secret.expose_secret();
-    let text = format!(
-        "{SESSION_COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_seconds}{secure}"
-    );
+    let text =
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
     let mut header = HeaderValue::from_str(&text).ok()?;
     header.set_sensitive(true);
     Some(header)
 }
-
-/// Takes the session's cookie back.
-pub(crate) const NO_COOKIE: HeaderValue =
-    HeaderValue::from_static("catalyst_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
 
 #[cfg(test)]
 mod tests {
@@ -111,9 +126,12 @@ mod tests {
 
     #[test]
     fn the_sessions_cookie_is_found_among_others() {
-        let found = cookie(&headers(&[(COOKIE, "a=b; catalyst_session=s3; c=d")])).unwrap();
+        let name = cookie_name(Some(7080));
+        let all = "a=b; catalyst_session_7070=no; catalyst_session=no; catalyst_session_7080=s3";
+        let found = cookie(&headers(&[(COOKIE, all)]), &name).unwrap();
         assert_eq!(found.expose_secret(), "s3");
-        assert!(cookie(&headers(&[(COOKIE, "catalyst_session_=s3; catalyst_session=")])).is_none());
+        let none = "catalyst_session_70800=s3; catalyst_session_7080=; catalyst_session=s3";
+        assert!(cookie(&headers(&[(COOKIE, none)]), &name).is_none());
     }
 
     #[test]

@@ -62,7 +62,7 @@ async fn authenticate(
     route: &'static Route,
     headers: &HeaderMap,
 ) -> Result<Caller, Refusal> {
-    let credential = Credential::of(headers).ok_or(&Problem::UNAUTHENTICATED)?;
+    let credential = Credential::of(headers, app.cookie()).ok_or(&Problem::UNAUTHENTICATED)?;
     if matches!(credential, Credential::Cookie(_)) && route.method != Verb::Get {
         check_origin(headers, app.console_origin())?;
     }

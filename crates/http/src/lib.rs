@@ -15,6 +15,8 @@ mod openapi;
 mod operation;
 mod routes;
 mod serve;
+mod sign_in;
+mod streams;
 pub mod wire;
 
 pub use app::{Config, SelfCheck, postback_router, router};

@@ -13,6 +13,11 @@ use crate::wire;
 
 /// Returns the document of the routes this crate serves.
 pub fn openapi() -> OpenApi {
+    document(SESSION_COOKIE)
+}
+
+/// Returns the document of a server whose session cookie has the name `cookie`.
+pub(crate) fn document(cookie: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
     Shape::of::<wire::Problem>().collect(&mut schemas);
@@ -31,13 +36,13 @@ pub fn openapi() -> OpenApi {
         .build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme("session", session())
+        .security_scheme("session", session(cookie))
         .security_scheme("token", token())
         .build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
 
-fn session() -> SecurityScheme {
+fn session(cookie: &str) -> SecurityScheme {
     let text = "The cookie of a login; a request that changes something must also name its origin.";
     SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(SESSION_COOKIE, text)))
 }

@@ -61,6 +61,8 @@ pub(crate) enum Body {
 
 /// Large enough for every request with room to spare, small enough to read without thought.
 const JSON_LIMIT_BYTES: usize = 64 * 1024;
+/// The form of a login link holds one token.
+const FORM_LIMIT_BYTES: usize = 1024;
 /// A kubeconfig with embedded certificates has some ten KiB.
 const KUBECONFIG_LIMIT_BYTES: usize = 1024 * 1024;
 
@@ -160,16 +162,37 @@ pub(crate) const TABLE: &[Route] = &[
     Route {
         method: Verb::Get,
         path: "/auth/login",
-        access: Access::Public("it is the way in; the token works once"),
+        access: Access::Public("it is the way in; nothing is used up by looking"),
         body: Body::None,
         handler: |method| on(method, auth::link),
+        operation: Operation {
+            id: "openLoginLink",
+            tag: "auth",
+            summary: "The page of a one-time login link, which sends its token back at once.",
+            parameters: &[LOGIN_TOKEN],
+            answers: &[
+                text(200, "The page", "text/html"),
+                nothing(303, "To the console's sign-in page: the link is none"),
+            ],
+            problems: &[],
+        },
+    },
+    Route {
+        method: Verb::Post,
+        path: "/auth/login",
+        access: Access::Public("it is the way in; the token works once"),
+        body: Body::Raw {
+            limit_bytes: FORM_LIMIT_BYTES,
+            media: "application/x-www-form-urlencoded",
+        },
+        handler: |method| on(method, auth::follow),
         operation: Operation {
             id: "followLoginLink",
             tag: "auth",
             summary: "Turns a one-time login link into a session cookie and goes to the console.",
-            parameters: &[LOGIN_TOKEN],
+            parameters: &[],
             answers: &[nothing(303, "To the console: signed in, or its sign-in page")],
-            problems: &[],
+            problems: &[403, 415],
         },
     },
     Route {
@@ -384,7 +407,7 @@ pub(crate) const TABLE: &[Route] = &[
                 description: "Server-sent events; each `id` is the event's `seq`",
                 content: Content::Events(Shape::of::<wire::Event>()),
             }],
-            problems: &[400, 404],
+            problems: &[400, 404, 503],
         },
     },
     Route {

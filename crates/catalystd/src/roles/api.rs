@@ -72,6 +72,7 @@ async fn run(args: ApiArgs) -> Result<()> {
         self_check: Some(Arc::new(move || needs.missing())),
         console_origin: Some(settings.console_url.clone()),
         secure_cookies: settings.console_url.starts_with("https://"),
+        cookie_port: Some(settings.listen.port()),
     };
     let serve_api = serve(api, router(control.clone(), config, stop.clone()), stop.clone(), DRAIN);
     let serve_postback = async {

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use catalyst_control::Who;
 use catalyst_model::Problem;
-use http::header::{LOCATION, ORIGIN, SET_COOKIE};
+use http::header::{CONTENT_TYPE, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::App;
-use crate::auth::{Caller, NO_COOKIE, check_origin, session_cookie};
+use crate::auth::{Caller, check_origin, no_cookie, session_cookie};
 use crate::error::Refusal;
-use crate::extract::{Json, TokenName, query_value};
-use crate::wire;
+use crate::extract::{Json, TokenName, query_value, read_raw};
+use crate::{sign_in, wire};
 
 /// A link is made to be opened at once, or after a break.
 const LINK_TTL: Duration = Duration::from_secs(60 * 60);
@@ -22,14 +22,38 @@ const LINK_TTL: Duration = Duration::from_secs(60 * 60);
 /// Someone at a command line signs in once a month.
 const BEARER_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// GET `/auth/login?token=`: what a person opens from a terminal. A link that does not work leads
-/// to the sign-in page, which says so.
-pub(super) async fn link(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+/// GET `/auth/login?token=`: what a person opens from a terminal. It uses nothing up and gives the
+/// page that does.
+pub(super) async fn link(RawQuery(query): RawQuery) -> Response {
     let token = query_value(query.as_deref().unwrap_or_default(), "token").ok().flatten();
-    match sign_in(&app, SecretString::from(token.unwrap_or_default())).await {
-        Ok((_, cookie)) => to("/", Some(cookie)),
-        Err(_) => to("/?login=refused", None),
+    match token.filter(|token| sign_in::is_token(token)) {
+        Some(token) => sign_in::page(token),
+        None => refused(),
     }
+}
+
+/// POST `/auth/login`: the form of that page. A link that does not work leads to the console's
+/// sign-in page, which says so.
+pub(super) async fn follow(State(app): State<App>, request: Request) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    // Another site must not sign a person in as somebody else. A browser says whose form it is.
+    if headers.contains_key(ORIGIN) {
+        check_origin(headers, app.console_origin())?;
+    }
+    if !sign_in::is_form(headers.get(CONTENT_TYPE)) {
+        return Err(Refusal::from(&Problem::MEDIA_UNSUPPORTED));
+    }
+    let body = read_raw(request).await.and_then(|bytes| String::from_utf8(bytes).ok());
+    let body = SecretString::from(body.unwrap_or_default());
+    let token = query_value(body.expose_secret(), "token").ok().flatten().unwrap_or_default();
+    match enter(&app, SecretString::from(token)).await {
+        Ok((_, cookie)) => Ok(to("/", Some(cookie))),
+        Err(_) => Ok(refused()),
+    }
+}
+
+fn refused() -> Response {
+    to("/?login=refused", None)
 }
 
 fn to(place: &'static str, cookie: Option<HeaderValue>) -> Response {
@@ -53,7 +77,7 @@ pub(super) async fn login(
     }
     match login.kind {
         wire::LoginKind::Cookie => {
-            let (who, cookie) = sign_in(&app, login.token).await?;
+            let (who, cookie) = enter(&app, login.token).await?;
             let mut response = axum::Json(wire::Session::from(who)).into_response();
             response.headers_mut().insert(SET_COOKIE, cookie);
             Ok(response)
@@ -73,10 +97,10 @@ pub(super) async fn login(
     }
 }
 
-async fn sign_in(app: &App, token: SecretString) -> Result<(Who, HeaderValue), Refusal> {
+async fn enter(app: &App, token: SecretString) -> Result<(Who, HeaderValue), Refusal> {
     let session = app.control().login(token).await?;
     let left = session.who.expires_at.duration_since(jiff::Timestamp::now()).as_secs();
-    let cookie = session_cookie(&session.secret, left, app.secure_cookies());
+    let cookie = session_cookie(app.cookie(), &session.secret, left, app.secure_cookies());
     Ok((session.who, cookie.ok_or(&Problem::INTERNAL)?))
 }
 
@@ -92,7 +116,9 @@ pub(super) async fn logout(
 ) -> Result<Response, Refusal> {
     app.control().logout(&who).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().insert(SET_COOKIE, NO_COOKIE);
+    if let Some(cookie) = no_cookie(app.cookie()) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
     Ok(response)
 }
 

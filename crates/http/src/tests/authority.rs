@@ -13,6 +13,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("Get", "/healthz"),
     ("Get", "/readyz"),
     ("Get", "/auth/login"),
+    ("Post", "/auth/login"),
     ("Post", "/api/v1/auth/login"),
     ("Put", "/api/v1/deployments/{id}/kubeconfig"),
 ];

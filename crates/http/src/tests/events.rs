@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use catalyst_control::Who;
 use catalyst_model::{
     ClusterFact, ComponentFact, ConditionFact, ConditionStatus, DeploymentStatus, HelmFact,
     Inventory, Tier, WorkloadFact,
 };
 use futures::future::join_all;
+use http::header::{COOKIE, ORIGIN, SET_COOKIE};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::house::{House, ask, kubeconfig};
+use super::house::{HOST_NAME, House, ask, kubeconfig, login_form};
 
 /// Changes a cluster shows in the test of many readers.
 const CHANGES: u32 = 400;
@@ -236,4 +239,71 @@ async fn a_stream_ends_when_the_process_does() {
     };
     let (frames, ()) = tokio::join!(reading, stopping);
     assert!(frames.iter().all(|frame| frame.event.is_none()), "nothing is done");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_it_was_asked_for_with() {
+    let house = House::new().await;
+    let (id, _script) = watched(&house).await;
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let (token, owner) = (house.token(Tier::Viewer).await, house.token(Tier::Owner).await);
+    let tokens = house.get("/api/v1/auth/tokens", &token).await.json();
+    let rows = tokens["tokens"].as_array().unwrap();
+    let own = rows.iter().find(|row| row["current"] == true).unwrap()["id"].as_str().unwrap();
+    let revoke = format!("/api/v1/auth/tokens/{own}");
+    let reading =
+        read(&house, ask(Method::GET, &path, Some(&token), Body::empty()), Duration::ZERO);
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.send(ask(Method::DELETE, &revoke, Some(&owner), Body::empty())).await
+    };
+    let both = async { tokio::join!(reading, revoking) };
+    let (frames, revoked) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    assert_eq!(revoked.status.as_u16(), 204, "{}", revoked.text);
+    assert!(frames.iter().all(|frame| frame.event.is_none()), "nothing is done");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let house = House::new().await;
+    let (id, _script) = watched(&house).await;
+    let who = Who::of_this_process("ada", Tier::Viewer);
+    let link = house.control.mint_login(&who, Tier::Viewer, Duration::from_secs(60)).await.unwrap();
+    let signed_in = house.send(login_form(link.secret.expose_secret())).await;
+    let cookie = signed_in.headers[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    let with_cookie = |method: Method, path: &str| {
+        let mut request = ask(method, path, None, Body::empty());
+        request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+        request.headers_mut().insert(ORIGIN, format!("http://{HOST_NAME}").parse().unwrap());
+        request
+    };
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let reading = read(&house, with_cookie(Method::GET, &path), Duration::ZERO);
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.send(with_cookie(Method::POST, "/api/v1/auth/logout")).await
+    };
+    let both = async { tokio::join!(reading, leaving) };
+    let (_, left) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    assert_eq!(left.status.as_u16(), 204, "{}", left.text);
+}
+
+#[tokio::test]
+async fn one_callers_streams_have_an_end() {
+    let house = House::new().await;
+    let (id, _script) = watched(&house).await;
+    let token = house.token(Tier::Viewer).await;
+    let path = format!("/api/v1/deployments/{id}/logs");
+    let open = || house.open(ask(Method::GET, &path, Some(&token), Body::empty()));
+    let mut held = Vec::new();
+    while held.len() < 1000 {
+        let response = open().await;
+        if response.status().as_u16() == 503 {
+            break;
+        }
+        held.push(response);
+    }
+    assert_eq!(held.len(), 64);
+    held.pop();
+    assert_eq!(open().await.status().as_u16(), 200, "a reader that left makes room");
 }

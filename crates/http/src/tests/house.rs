@@ -19,7 +19,7 @@ use catalyst_model::{
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -192,6 +192,16 @@ pub(super) fn ask(method: Method, path: &str, token: Option<&str>, body: Body) -
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     request.body(body).unwrap()
+}
+
+/// The form that a login link's page sends, as the page's own origin.
+pub(super) fn login_form(token: &str) -> Request<Body> {
+    Request::post("/auth/login")
+        .header(HOST, HOST_NAME)
+        .header(ORIGIN, format!("http://{HOST_NAME}"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(format!("token={token}")))
+        .unwrap()
 }
 
 /// A good request for a sandbox.

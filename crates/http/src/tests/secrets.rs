@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::house::{House, ask, files, kubeconfig, spec};
+use super::house::{House, ask, files, kubeconfig, login_form, spec};
 
 /// Found nowhere but where it was put.
 const CANARY: &str = "c4n4ry0f5ecret5";
@@ -61,7 +61,7 @@ async fn a_canary_is_seen_nowhere() {
     answers.push(house.post("/api/v1/deployments", &owner, &not_ours).await);
     let login = json!({"token": CANARY});
     answers.push(house.post("/api/v1/auth/login", &owner, &login).await);
-    answers.push(house.get(&format!("/auth/login?token={CANARY}"), &owner).await);
+    answers.push(house.send(login_form(CANARY)).await);
     answers.push(house.get("/api/v1/deployments", &format!("cat_{CANARY}")).await);
 
     let id = house.create("sov1").await;

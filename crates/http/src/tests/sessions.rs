@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::body::Body;
 use catalyst_control::Who;
 use catalyst_model::Tier;
-use http::header::{COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{Method, Request, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::house::{HOST_NAME, House, ask};
+use tower::ServiceExt as _;
+
+use super::house::{HOST_NAME, House, ask, login_form};
 
 async fn login_token(house: &House, tier: Tier) -> String {
     let ada = Who::of_this_process("ada", tier);
@@ -20,8 +22,7 @@ async fn login_token(house: &House, tier: Tier) -> String {
 
 async fn sign_in(house: &House, tier: Tier) -> String {
     let token = login_token(house, tier).await;
-    let path = format!("/auth/login?token={token}");
-    let answer = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    let answer = house.send(login_form(&token)).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     assert_eq!(answer.headers[LOCATION], "/");
     let cookie = answer.headers[SET_COOKIE].to_str().unwrap().to_owned();
@@ -44,15 +45,76 @@ fn with_cookie(method: Method, path: &str, cookie: &str, origin: Option<&str>) -
 async fn a_link_opens_a_session_once() {
     let house = House::new().await;
     let token = login_token(&house, Tier::Owner).await;
-    let path = format!("/auth/login?token={token}");
-    let first = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    let first = house.send(login_form(&token)).await;
     assert_eq!(first.headers[LOCATION], "/");
-    let second = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    let second = house.send(login_form(&token)).await;
     assert_eq!(second.headers[LOCATION], "/?login=refused");
     assert!(!second.headers.contains_key(SET_COOKIE));
     let body = Body::from(json!({"token": token}).to_string());
     let posted = house.send(ask(Method::POST, "/api/v1/auth/login", None, body)).await;
     assert_eq!((posted.status, posted.code().as_str()), (StatusCode::UNAUTHORIZED, "CAT-1102"));
+}
+
+#[tokio::test]
+async fn looking_at_a_link_uses_nothing_up() {
+    let house = House::new().await;
+    let token = login_token(&house, Tier::Owner).await;
+    let path = format!("/auth/login?token={token}");
+    for method in [Method::HEAD, Method::GET, Method::GET] {
+        let answer = house.send(ask(method.clone(), &path, None, Body::empty())).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(!answer.headers.contains_key(SET_COOKIE));
+        // By the origin the form is known to be ours, and `no-referrer` would keep it back.
+        assert_eq!(answer.headers["referrer-policy"], "strict-origin");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let form = answer.text.contains(&format!("name=\"token\" value=\"{token}\""));
+        assert_eq!(form, method == Method::GET, "{}", answer.text);
+    }
+    assert_eq!(house.send(login_form(&token)).await.headers[LOCATION], "/");
+}
+
+#[tokio::test]
+async fn what_is_no_link_gets_no_page() {
+    let house = House::new().await;
+    for query in ["", "?token=", "?token=%22%3E%3Cscript%3E", "?token=a&token=b", "?other=a"] {
+        let path = format!("/auth/login{query}");
+        let answer = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+        assert_eq!(answer.headers[LOCATION], "/?login=refused", "{query}");
+    }
+}
+
+#[tokio::test]
+async fn another_sites_form_signs_nobody_in() {
+    let house = House::new().await;
+    let token = login_token(&house, Tier::Owner).await;
+    for origin in ["https://evil.example", "null"] {
+        let mut form = login_form(&token);
+        form.headers_mut().insert(ORIGIN, origin.parse().unwrap());
+        assert_eq!(house.send(form).await.code(), "CAT-1103", "{origin}");
+    }
+    let mut form = login_form(&token);
+    form.headers_mut().insert(CONTENT_TYPE, "text/plain".parse().unwrap());
+    assert_eq!(house.send(form).await.code(), "CAT-1013");
+    assert_eq!(house.send(login_form(&token)).await.headers[LOCATION], "/", "it is still good");
+}
+
+#[tokio::test]
+async fn two_installations_on_one_host_leave_each_others_cookies_alone() {
+    let house = House::new().await;
+    let at = |port| {
+        let config = crate::Config { cookie_port: Some(port), ..crate::Config::default() };
+        crate::router(house.control.clone(), config, house.stop.clone())
+    };
+    let (one, two) = (at(7080), at(7090));
+    let token = login_token(&house, Tier::Viewer).await;
+    let signed_in = one.clone().oneshot(login_form(&token)).await.unwrap();
+    let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    assert!(cookie.starts_with("catalyst_session_7080="), "the cookie has its port");
+    for (router, status) in [(one, StatusCode::OK), (two, StatusCode::UNAUTHORIZED)] {
+        let request = with_cookie(Method::GET, "/api/v1/auth/session", cookie, None);
+        assert_eq!(router.oneshot(request).await.unwrap().status(), status);
+    }
 }
 
 #[tokio::test]
@@ -117,7 +179,8 @@ async fn a_link_made_over_the_api_works() {
     let made = house.post("/api/v1/auth/links", &admin, &json!({})).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let path = made.json()["path"].as_str().unwrap().to_owned();
-    let followed = house.send(ask(Method::GET, &path, None, Body::empty())).await;
+    let token = path.strip_prefix("/auth/login?token=").unwrap();
+    let followed = house.send(login_form(token)).await;
     assert_eq!(followed.headers[LOCATION], "/");
 }
 

@@ -131,6 +131,10 @@ problems! {
         "A token cannot be stronger than whoever makes it"
         "The tier asked for is above the session's own."
         "Ask for your own tier or a lower one.";
+    1106 TOO_BUSY Unavailable "too-busy"
+        "Too many connections are open"
+        "One caller, or all together, hold as many streams or connections open as are served."
+        "Close what nobody looks at, or come back in a moment.";
 
     1200 DEPLOYMENT_UNKNOWN NotFound "deployment-not-found"
         "There is no such deployment"

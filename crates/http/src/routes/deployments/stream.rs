@@ -15,15 +15,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use catalyst_control::{EventPage, EventStream, SharedEvent};
 use catalyst_model::{DeploymentId, Problem, Seq};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::extract::{After, Id};
+use crate::streams::Place;
 use crate::wire;
 
 /// Well below the minute after which proxies call a connection dead.
@@ -63,11 +65,15 @@ async fn page(app: &App, id: &DeploymentId, after: Seq) -> Result<EventPage, Ref
 }
 
 /// GET `/api/v1/deployments/{id}/logs`.
+///
+/// The stream ends with the session or token it was asked for with, and comes back with another one.
 pub(crate) async fn logs(
     State(app): State<App>,
+    Caller(who): Caller,
     Id(id): Id,
     After(after): After,
 ) -> Result<Response, Refusal> {
+    let place = app.streams().enter(&who.subject).ok_or(&Problem::TOO_BUSY)?;
     let EventPage { past, live, .. } = page(&app, &id, after).await?;
     let reader = Reader {
         past: past.into_iter(),
@@ -75,11 +81,14 @@ pub(crate) async fn logs(
         stop: app.stop().clone(),
         ended: false,
         ping: tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY),
+        _place: place,
     };
     let frames = stream::unfold(reader, |mut reader| async move {
         let frame = reader.next().await?;
         Some((Ok::<_, Infallible>(frame), reader))
     });
+    let no_longer = app.control().no_longer(&who);
+    let frames = frames.take_until(Box::pin(no_longer));
     let mut response = Body::from_stream(frames).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -95,6 +104,7 @@ struct Reader {
     stop: CancellationToken,
     ended: bool,
     ping: tokio::time::Interval,
+    _place: Place,
 }
 
 impl Reader {
