@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, LoginLink, NewSession, NewToken, Proof, TokenId, TokenInfo, Who, error::from_store,
+    Error, LoginLink, NewSession, NewToken, Proof, TokenId, TokenInfo, Who,
+    error::from_store,
+    health::{Place, StoreHealth},
     secret,
 };
 
@@ -52,20 +54,28 @@ pub(crate) struct AuthOwner {
     file: AuthFile,
     asks: mpsc::Receiver<Ask>,
     book: watch::Sender<Arc<AuthBook>>,
+    health: StoreHealth,
 }
 
 impl AuthOwner {
-    pub(crate) fn new(file: AuthFile, mut book: AuthBook) -> (Self, Auth) {
+    pub(crate) fn new(file: AuthFile, mut book: AuthBook, health: StoreHealth) -> (Self, Auth) {
         book.sweep(Timestamp::now());
         let (asks_in, asks) = mpsc::channel(CHANGES_WAITING);
         let (book, book_out) = watch::channel(Arc::new(book));
-        (Self { file, asks, book }, Auth { asks: asks_in, book: book_out })
+        (Self { file, asks, book, health }, Auth { asks: asks_in, book: book_out })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             let ask = tokio::select! {
                 ask = self.asks.recv() => ask,
+                () = self.health.bad(Place::Book) => {
+                    let book = AuthBook::clone(&self.book.borrow());
+                    if self.keep(book).await.is_ok() {
+                        tracing::info!("the book of who may ask can be written again");
+                    }
+                    continue;
+                }
                 () = stop.cancelled() => None,
             };
             let Some(ask) = ask else { return };
@@ -79,9 +89,15 @@ impl AuthOwner {
         let mut book = AuthBook::clone(&self.book.borrow());
         book.sweep(Timestamp::now());
         change(&mut book)?;
-        self.file.keep(book.clone()).await.map_err(from_store)?;
+        self.keep(book.clone()).await?;
         self.book.send_replace(Arc::new(book));
         Ok(())
+    }
+
+    async fn keep(&self, book: AuthBook) -> Result<(), Error> {
+        let kept = self.file.keep(book).await;
+        self.health.note(Place::Book, kept.is_ok());
+        kept.map_err(from_store)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     auth::{Auth, AuthOwner, looks_like_token},
     claims::{Claim, Claims, Taking},
     error::from_store,
-    health::StoreHealth,
+    health::{Place, StoreHealth},
     owner::{Handle, Owner, Surroundings},
     provision::{self, workdir},
     secret,
@@ -91,13 +91,14 @@ impl Control {
             config;
         let (records, kept, damaged) = Records::open(deployments_dir).await.map_err(from_store)?;
         let (file, book) = AuthFile::open(auth_dir).await.map_err(from_store)?;
-        let (auth_owner, auth) = AuthOwner::new(file, book);
+        let health = StoreHealth::good();
+        let (auth_owner, auth) = AuthOwner::new(file, book, health.clone());
         let around = Arc::new(Surroundings {
             provisioning,
             deadlines,
             kubeconfigs: kubeconfigs_dir.map(Kubeconfigs::new),
             clusters,
-            health: StoreHealth::good(),
+            health: health.clone(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(auth_owner.run(stop.clone()));
@@ -112,6 +113,8 @@ impl Control {
                 tasks,
             }),
         };
+        let inner = Arc::downgrade(&control.inner);
+        control.inner.tasks.spawn(try_records(inner, health, control.inner.stop.clone()));
         for one in damaged {
             tracing::error!(id = %one.id, error = %one.error, "a record is damaged and left alone");
             if let Some(last_known) = &one.last_known {
@@ -212,7 +215,7 @@ impl Control {
         let deployment = Deployment::open(&first).map_err(Error::internal)?;
         workdir::keep_bearer(&settings.tofu_dir, &id, bearer).await?;
         let begun = self.inner.records.begin(id.clone(), first).await;
-        self.inner.around.health.note(begun.is_ok());
+        self.inner.around.health.note(Place::Records, begun.is_ok());
         let log = match begun {
             Ok(log) => log,
             Err(error) => {
@@ -431,6 +434,22 @@ impl Control {
 
     fn write<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         change(&mut self.inner.registry.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Tries the records' folder as long as it could not be written.
+async fn try_records(control: Weak<Inner>, health: StoreHealth, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = health.bad(Place::Records) => {}
+            () = stop.cancelled() => return,
+        }
+        let Some(control) = control.upgrade() else { return };
+        let writable = control.records.probe().await.is_ok();
+        if writable {
+            tracing::info!("the records can be written again");
+        }
+        health.note(Place::Records, writable);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     ClusterPort, Deadlines, Error, Provisioning, SharedEvent,
     activity::{Activity, next_activity},
     error::from_store,
-    health::StoreHealth,
+    health::{Place, StoreHealth},
     provision, watching,
 };
 
@@ -321,7 +321,7 @@ impl Owner {
             recorded.push(one);
         }
         let kept = self.log.append(recorded.clone()).await;
-        self.around.health.note(kept.is_ok());
+        self.around.health.note(Place::Records, kept.is_ok());
         kept.map_err(from_store)?;
         let status_changed = after.status() != before.status();
         self.state.send_replace(Arc::new(after));

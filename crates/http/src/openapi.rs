@@ -44,7 +44,7 @@ pub(crate) fn document(cookie: &str) -> OpenApi {
 
 fn session(cookie: &str) -> SecurityScheme {
     let text = "The cookie of a login; a request that changes something must also name its origin.";
-    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(SESSION_COOKIE, text)))
+    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, text)))
 }
 
 fn token() -> SecurityScheme {

@@ -17,7 +17,7 @@ async fn house() -> House {
 
 async fn open(dir: &std::path::Path) -> (Auth, CancellationToken, tokio::task::JoinSet<()>) {
     let (file, book) = AuthFile::open(dir.to_owned()).await.unwrap();
-    let (owner, auth) = AuthOwner::new(file, book);
+    let (owner, auth) = AuthOwner::new(file, book, StoreHealth::good());
     let (stop, mut task) = (CancellationToken::new(), tokio::task::JoinSet::new());
     task.spawn(owner.run(stop.clone()));
     (auth, stop, task)
@@ -170,4 +170,26 @@ async fn whoever_waits_for_an_end_is_told_when_time_is_up() {
     change.await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), h.auth.proof_gone(who.proof)).await.unwrap();
     assert!(Timestamp::now() >= soon);
+}
+
+#[tokio::test]
+async fn a_book_that_could_not_be_kept_is_tried_again_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("auth");
+    let (file, book) = AuthFile::open(folder.clone()).await.unwrap();
+    let health = StoreHealth::good();
+    let (owner, auth) = AuthOwner::new(file, book, health.clone());
+    let (stop, mut task) = (CancellationToken::new(), tokio::task::JoinSet::new());
+    task.spawn(owner.run(stop.clone()));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(auth.mint_login(&me(Tier::Owner), Tier::Owner, HOUR).await.is_err());
+    assert!(!health.is_good());
+    std::fs::create_dir(&folder).unwrap();
+    let good = async {
+        while !health.is_good() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // Nobody asks for anything meanwhile.
+    tokio::time::timeout(Duration::from_secs(10), good).await.unwrap();
 }
