@@ -8,6 +8,7 @@ use catalyst_model::{Problem, ProblemClass, Trouble};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
+use crate::audit::Refused;
 use crate::wire;
 
 /// A failed request.
@@ -63,6 +64,7 @@ impl IntoResponse for Refusal {
         };
         let media = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, media, body).into_response();
+        response.extensions_mut().insert(Refused(trouble.problem.code));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"catalyst\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

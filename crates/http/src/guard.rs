@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use crate::app::App;
+use crate::audit;
 use crate::auth::{Caller, Credential, check_origin};
 use crate::error::Refusal;
 use crate::routes::{Access, Body, Route, Verb};
@@ -34,16 +35,41 @@ async fn guard(
     State((app, route)): State<(App, &'static Route)>,
     mut request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
-    if let Access::Tier(needed) = route.access {
-        let caller = authenticate(&app, route, request.headers()).await?;
-        if caller.0.tier < needed {
-            let detail =
-                format!("`{needed}` or higher is needed, the caller's is `{}`", caller.0.tier);
-            return Err(Problem::TIER_TOO_LOW.with(detail).into());
+) -> Response {
+    let entry = route.is_audited().then(|| audit::Entry::of(route, &request));
+    let caller = match route.access {
+        Access::Tier(_) => authenticate(&app, route, request.headers()).await.map(Some),
+        Access::Public(_) => Ok(None),
+    };
+    // Who was recognised is known also of a request that is then refused.
+    let who = caller.as_ref().ok().and_then(|caller| caller.clone());
+    let response = match caller.and_then(|caller| admit(route, caller)) {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            run(route, request, next).await.unwrap_or_else(Refusal::into_response)
         }
-        request.extensions_mut().insert(caller);
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Some(entry) = entry {
+        entry.write(who.as_ref().map(|Caller(who)| who), &response);
     }
+    response
+}
+
+/// Lets in whoever has the tier.
+fn admit(route: &Route, caller: Option<Caller>) -> Result<Option<Caller>, Refusal> {
+    if let (Access::Tier(needed), Some(Caller(who))) = (route.access, &caller)
+        && who.tier < needed
+    {
+        let detail = format!("`{needed}` or higher is needed, the caller's is `{}`", who.tier);
+        return Err(Problem::TIER_TOO_LOW.with(detail).into());
+    }
+    Ok(caller)
+}
+
+async fn run(route: &'static Route, mut request: Request, next: Next) -> Result<Response, Refusal> {
     if let Body::Json { limit_bytes, .. } = route.body {
         check_json(request.headers(), limit_bytes)?;
     }

@@ -5,6 +5,7 @@
 //! is behind `catalyst_control::Control` alone.
 
 mod app;
+mod audit;
 mod auth;
 mod console;
 mod error;

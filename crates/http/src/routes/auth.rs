@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use catalyst_control::Who;
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::App;
+use crate::audit::Made;
 use crate::auth::{Caller, check_origin, no_cookie, session_cookie};
 use crate::error::Refusal;
 use crate::extract::{Json, TokenName, query_value, read_raw};
@@ -152,7 +154,8 @@ pub(super) async fn create_token(
         tier: made.info.tier.into(),
         expires_at: made.info.expires_at,
     };
-    Ok((StatusCode::CREATED, axum::Json(token)).into_response())
+    let made = Made(token.id.clone());
+    Ok((StatusCode::CREATED, Extension(made), axum::Json(token)).into_response())
 }
 
 /// GET `/api/v1/auth/tokens`.

@@ -5,6 +5,7 @@ mod kubeconfig;
 mod retry;
 mod stream;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use catalyst_model::CreateRequest;
@@ -15,6 +16,7 @@ pub(super) use self::kubeconfig::{get_kubeconfig, put_kubeconfig};
 pub(super) use self::retry::retry;
 pub(super) use self::stream::{events, logs};
 use crate::app::App;
+use crate::audit::Made;
 use crate::error::Refusal;
 use crate::extract::{Id, Json, Key};
 use crate::wire;
@@ -35,7 +37,8 @@ pub(super) async fn create(
         status: wire::Status::Provisioning,
         stream_url: format!("{path}/logs"),
     };
-    Ok((StatusCode::CREATED, [(LOCATION, path)], axum::Json(created)).into_response())
+    let made = Extension(Made(created.id.clone()));
+    Ok((StatusCode::CREATED, [(LOCATION, path)], made, axum::Json(created)).into_response())
 }
 
 /// GET `/api/v1/deployments`.

@@ -7,7 +7,7 @@ use axum::body::Body;
 use catalyst_model::{DeploymentStatus, Tier};
 use catalyst_testkit::kubeconfig::credentials;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::house::{House, ask, files, kubeconfig, login_form, spec};
@@ -102,4 +102,50 @@ async fn a_canary_is_seen_nowhere() {
             check(&file.display().to_string(), &text);
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_changes_something_leaves_a_line_without_secrets() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let house = House::new().await;
+    let owner = house.token(Tier::Owner).await;
+    let id = house.create("sov1").await;
+    let body = json!({"tier": "viewer", "ttlSeconds": 60, "note": CANARY});
+    let made = house.post("/api/v1/auth/tokens", &owner, &body).await.json();
+    let (viewer, token) = (made["token"].as_str().unwrap(), made["id"].as_str().unwrap());
+    house.get(&format!("/api/v1/deployments/{id}/kubeconfig"), viewer).await;
+    house.get(&format!("/api/v1/deployments/{id}"), viewer).await;
+    let revoke = format!("/api/v1/auth/tokens/{token}");
+    house.send(ask(Method::DELETE, &revoke, Some(&owner), Body::empty())).await;
+    house.send(ask(Method::DELETE, &revoke, None, Body::empty())).await;
+
+    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    for secret in [CANARY, viewer, &owner] {
+        assert!(!text.contains(secret), "a secret is in the log");
+    }
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<_> = lines.filter(|line| line["target"] == "audit").collect();
+    let seen: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let field = |name: &str| line["fields"][name].as_str().unwrap().to_owned();
+            (field("action"), field("who"), field("made"), field("code"))
+        })
+        .collect();
+    let row = |action: &str, who: &str, made: &str, code: &str| {
+        (action.to_owned(), who.to_owned(), made.to_owned(), code.to_owned())
+    };
+    assert_eq!(
+        seen,
+        [
+            row("createDeployment", "test", &id, "-"),
+            row("createToken", "test", token, "-"),
+            row("getKubeconfig", "test", "-", "CAT-1101"),
+            row("revokeToken", "test", "-", "-"),
+            row("revokeToken", "-", "-", "CAT-1100"),
+        ]
+    );
+    assert!(lines[1]["fields"]["proof"].as_str().unwrap().starts_with("token "));
 }
