@@ -11,16 +11,14 @@ mod chance;
 mod health;
 mod kubectl;
 mod machine;
-mod processes;
-mod sockets;
+mod secrets;
 
 pub use catalyst::Catalyst;
 pub use chance::Chance;
 pub use health::{Moment, condition, name, releases_ready, runs_since};
 pub use kubectl::{Forward, Kubectl};
 pub use machine::{Leftovers, snapshot};
-pub use processes::{Process, kill, processes_in};
-pub use sockets::{Listener, listeners, network_of};
+pub use secrets::leaks;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

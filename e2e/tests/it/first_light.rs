@@ -3,13 +3,11 @@
 //!
 //! One test, for the steps are one story and a cluster is dear; each step names the fact it shows.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
-use anyhow::ensure;
-use catalyst_e2e::{
-    Catalyst, Kubectl, Leftovers, Moment, enabled, fact, name, releases_ready, runs_since, say,
-    setting, snapshot, until,
-};
+use anyhow::{Context as _, ensure};
+use catalyst_e2e::{Catalyst, Kubectl, condition, enabled, leaks, name, snapshot};
 use serde_json::Value;
 
 use crate::{bystanders, git_push, kills, pull_secret, sockets, views};
@@ -101,6 +99,17 @@ fn stands(catalyst: &Catalyst, kubectl: &Kubectl) -> anyhow::Result<()> {
         for source in kubectl.list(&["helmrepositories", "-A"])? {
             ensure!(source["spec"]["insecure"].is_null(), "{} is insecure", name(&source));
         }
+        Ok(())
+    })?;
+    fact("no secret is in a log, an argument list or an environment", || {
+        let home = std::env::var_os("CATALYST_HOME").context("CATALYST_HOME names no folder")?;
+        let leaks = leaks(Path::new(&home))?;
+        ensure!(leaks.is_empty(), "a secret is in {leaks:?}");
+        Ok(())
+    })?;
+    fact("a second `up` changes nothing and is quick", || {
+        catalyst.run(&["up", SOVEREIGN])?;
+        ensure!(catalyst.sovereign(SOVEREIGN)?["status"] == "ready");
         Ok(())
     })
 }

@@ -62,6 +62,11 @@ impl Answer {
 
 impl House {
     pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings of what makes Sovereigns.
+    pub(super) async fn with(change: impl FnOnce(&mut ProvisioningConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tofu = folder.path().join("tofu-bin");
         write_program(&tofu, FAKE_TOFU);
@@ -69,7 +74,7 @@ impl House {
         std::fs::create_dir(&module).unwrap();
         std::fs::write(module.join("main.tf"), "").unwrap();
         let at = |name: &str| folder.path().join(name);
-        let provisioning = ProvisioningConfig {
+        let mut provisioning = ProvisioningConfig {
             tofu_bin: tofu,
             tofu_dir: at("tofu"),
             modules: BTreeMap::from([(Provider::Sandbox, module)]),
@@ -84,6 +89,7 @@ impl House {
             network_base: 210,
             first_link: 0,
         };
+        change(&mut provisioning);
         let config = ControlConfig {
             deployments_dir: at("deployments"),
             kubeconfigs_dir: Some(at("kubeconfigs")),
@@ -227,7 +233,7 @@ fn holds(file: &Path, text: &str) -> bool {
     std::fs::read_to_string(file).is_ok_and(|content| content.contains(text))
 }
 
-fn write_program(path: &Path, text: &str) {
+pub(super) fn write_program(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

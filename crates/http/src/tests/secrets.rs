@@ -1,16 +1,18 @@
 //! Secrets that went in come out nowhere: not in answers, not in records, not in the log.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
-use catalyst_model::{DeploymentStatus, Tier};
-use catalyst_testkit::kubeconfig::credentials;
+use catalyst_model::{DeploymentStatus, Provider, Tier};
 use http::Method;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::house::{House, ask, files, kubeconfig, login_form, spec};
+use super::house::{House, ask, files, kubeconfig, login_form, spec, write_program};
 
 /// Found nowhere but where it was put.
 const CANARY: &str = "c4n4ry0f5ecret5";
@@ -102,6 +104,90 @@ async fn a_canary_is_seen_nowhere() {
             check(&file.display().to_string(), &text);
         }
     }
+}
+
+/// The real tofu out of the tool cache, if it was built.
+fn real_tofu() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = variable("CATALYST_CACHE")
+        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("catalyst")))
+        .or_else(|| Some(variable("HOME")?.join(".cache/catalyst")))?;
+    let built = std::fs::read_dir(cache.join("tools/opentofu")).ok()?;
+    let built = built.filter_map(|entry| Some(entry.ok()?.path()));
+    let found = built.filter(|path| path.join("complete").exists()).max()?;
+    Some(found.join("bin/tofu")).filter(|path| path.exists())
+}
+
+/// Everything the real tofu leaves of a run of the real module: variables, state, lock, and the plan,
+/// which is an archive and so is asked for by its own program.
+#[tokio::test]
+async fn a_run_of_the_real_tofu_leaves_no_secret_behind() {
+    let Some(tofu) = real_tofu() else {
+        assert!(std::env::var_os("CATALYST_REQUIRE_TOOLS").is_none(), "tofu is not built");
+        eprintln!("SKIPPED: tofu is not in the tool cache");
+        return;
+    };
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let aside = tempfile::tempdir().unwrap();
+    let credentials = aside.path().join("ghcr-pull.json");
+    std::fs::write(&credentials, json!({"username": "u", "password": CANARY}).to_string()).unwrap();
+    let stand_in = aside.path().join("catalyst");
+    write_program(&stand_in, "#!/bin/sh\nexit 0\n");
+    let house = House::with(|provisioning| {
+        provisioning.tofu_bin = tofu.clone();
+        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/sandbox");
+        provisioning.modules.insert(Provider::Sandbox, module.canonicalize().unwrap());
+        provisioning.catalyst_bin = stand_in;
+        provisioning.ghcr_credentials_file = Some(credentials);
+    })
+    .await;
+    let owner = house.token(Tier::Owner).await;
+    let local = house.control.renew_local_token(Duration::from_secs(60)).await.unwrap();
+    let id = house.create("sov1").await;
+    house.reaches(&id, DeploymentStatus::AwaitingKubeconfig).await;
+    let bearer = house.bearer(&id);
+    let good = kubeconfig("https://10.210.0.2:6443").replace("S0VZ", CANARY_DATA);
+    let put = house.put(&id, Some(&bearer), good).await;
+    assert_eq!(put.status.as_u16(), 204, "{}", put.text);
+
+    let local = local.secret.expose_secret().to_owned();
+    let secrets = [CANARY.to_owned(), CANARY_DATA.to_owned(), bearer, owner.clone(), local];
+    let check = |place: &str, text: &str| {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "a secret is in {place}");
+        }
+    };
+    let (mut state, mut plan) = (false, false);
+    for file in files(&house.folder.path().join("tofu")) {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        check(&file.display().to_string(), &text);
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        state |= name == "terraform.tfstate" && text.contains("terraform_data");
+        if name.contains("tfplan") {
+            let folder = file.parent().unwrap();
+            let mut show = std::process::Command::new(&tofu);
+            show.args(["show", "-json"]).arg(&file).current_dir(folder).env("HOME", folder);
+            let shown = String::from_utf8(show.output().unwrap().stdout).unwrap();
+            assert!(shown.contains("terraform_data"), "the plan was not read");
+            check("the plan", &shown);
+            plan = true;
+        }
+    }
+    assert!(state && plan, "state and plan were looked at");
+    for file in files(&house.folder.path().join("deployments")) {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        check(&file.display().to_string(), &text);
+    }
+    for path in ["", "/events"] {
+        let answer = house.get(&format!("/api/v1/deployments/{id}{path}"), &owner).await;
+        check(path, &answer.text);
+    }
+    check("the log", &String::from_utf8_lossy(&log.0.lock().unwrap()));
 }
 
 #[tokio::test]
