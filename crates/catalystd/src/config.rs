@@ -17,6 +17,8 @@ use secrecy::SecretString;
 const API_PORT: u16 = 7080;
 const POSTBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7081);
 
+const PUBLIC_URL: &str = "https://console.openova.io/sovereign";
+
 /// What an older catalyst-api read, and why this one does not. A name that is set is logged.
 const IGNORED: &[(&str, &str)] = &[
     (
@@ -113,13 +115,10 @@ struct ProvisioningArgs {
     /// Its branch.
     #[arg(long, env = "CATALYST_GITOPS_BRANCH", default_value = "main")]
     gitops_branch: String,
-    /// The address nodes post their kubeconfig to.
-    #[arg(
-        long,
-        env = "CATALYST_API_PUBLIC_URL",
-        default_value = "https://console.openova.io/sovereign"
-    )]
-    api_public_url: String,
+    /// The address nodes post their kubeconfig to; https://console.openova.io/sovereign when not
+    /// given or empty.
+    #[arg(long, env = "CATALYST_API_PUBLIC_URL")]
+    api_public_url: Option<String>,
     /// A file with the registry's credentials: `{"registry":…,"username":…,"password":…}`.
     #[arg(long, env = "CATALYST_GHCR_PULL_CREDENTIALS_FILE")]
     ghcr_pull_credentials_file: Option<PathBuf>,
@@ -274,7 +273,7 @@ impl ProvisioningArgs {
                 child_path: self.child_path,
                 gitops_repo_url: self.gitops_repo_url,
                 gitops_branch: self.gitops_branch,
-                public_url: self.api_public_url.trim_end_matches('/').to_owned(),
+                public_url: public_url(self.api_public_url),
                 ghcr_credentials_file: self.ghcr_pull_credentials_file.and_then(given),
                 network_base: self.network_base,
                 first_link: self.first_link,
@@ -292,6 +291,12 @@ fn modules(path: Option<PathBuf>) -> Result<BTreeMap<Provider, PathBuf>> {
     let name = path.file_name().and_then(|name| name.to_str());
     let provider = name.and_then(|name| name.parse().ok()).unwrap_or(Provider::Sandbox);
     Ok(BTreeMap::from([(provider, path)]))
+}
+
+/// A chart writes an empty value where it has none; an address that is none would reach the node.
+fn public_url(given: Option<String>) -> String {
+    let given = given.as_deref().map(|url| url.trim().trim_end_matches('/'));
+    given.filter(|url| !url.is_empty()).unwrap_or(PUBLIC_URL).to_owned()
 }
 
 /// A chart writes an empty value where it has none.
@@ -387,6 +392,15 @@ mod tests {
         let Provisioning::Enabled(config) = settings.control.provisioning else { panic!("off") };
         assert_eq!(config.modules[&Provider::Sandbox], PathBuf::from("/infra/sandbox"));
         assert_eq!(config.public_url, "https://console.openova.io/sovereign");
+    }
+
+    #[test]
+    fn an_empty_public_address_is_the_default_one() {
+        for given in [None, Some(""), Some("  "), Some("/")] {
+            assert_eq!(public_url(given.map(str::to_owned)), PUBLIC_URL, "{given:?}");
+        }
+        let own = "https://console.sov1.example.org/sovereign";
+        assert_eq!(public_url(Some(format!("{own}/"))), own);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The records have one writer. This is a client of it: it holds the token that the daemon wrote
 //! for this machine's own tools, and whoever can read that file owns the machine anyway.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,9 +17,13 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// What to ask, and of whom.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// Where the daemon's API is.
-    #[arg(long, env = "CATALYST_SERVER", default_value = "http://127.0.0.1:7080", global = true)]
-    server: String,
+    /// Where the daemon's API is; when not given, where the daemon of this environment listens:
+    /// CATALYST_LISTEN, which every Pod of the platform's chart has, else 127.0.0.1:7080.
+    #[arg(long, env = "CATALYST_SERVER", global = true)]
+    server: Option<String>,
+    /// Where the daemon listens.
+    #[arg(long, env = "CATALYST_LISTEN", hide = true, global = true)]
+    listen: Option<SocketAddr>,
     /// The token the daemon wrote at its start.
     #[arg(
         long,
@@ -53,13 +58,25 @@ enum Command {
     },
 }
 
+impl Args {
+    /// The API's address without a slash at the end.
+    fn server(&self) -> String {
+        let given = self.server.as_deref().filter(|server| !server.is_empty());
+        match (given, self.listen) {
+            (Some(server), _) => server.trim_end_matches('/').to_owned(),
+            (None, Some(address)) => format!("http://{address}"),
+            (None, None) => "http://127.0.0.1:7080".to_owned(),
+        }
+    }
+}
+
 /// Asks and prints the answer's one secret on standard output.
 ///
 /// # Errors
 /// The daemon does not run, or refuses.
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let Args { server, token_file, command } = args;
-    let server = server.trim_end_matches('/');
+    let server = args.server();
+    let Args { token_file, command, .. } = args;
     let token = std::fs::read_to_string(&token_file).with_context(|| {
         format!("read {}; `catalystd api` writes it when it starts", token_file.display())
     })?;
@@ -90,4 +107,29 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 fn print(line: &str) -> Result<()> {
     use std::io::Write as _;
     writeln!(std::io::stdout(), "{line}").context("write to standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn it_asks_the_listener_that_this_environment_has() {
+        let server = |given: &[&str]| {
+            let all = ["token"].iter().chain(given).chain(&["link"]).copied();
+            Alone::try_parse_from(all).unwrap().args.server()
+        };
+        assert_eq!(server(&[]), "http://127.0.0.1:7080");
+        assert_eq!(server(&["--listen=10.244.0.7:8080"]), "http://10.244.0.7:8080");
+        let both = ["--listen=10.244.0.7:8080", "--server=https://console.example.org/"];
+        assert_eq!(server(&both), "https://console.example.org");
+    }
 }
