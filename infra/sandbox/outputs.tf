@@ -12,15 +12,18 @@ output "load_balancer_ip" {
   depends_on  = [terraform_data.control_plane]
 }
 
+# The sandbox's kit has no Ingress: console.<fqdn> and gitea.<fqdn> answer nowhere, so the Services'
+# own addresses are given, which are reached from inside the cluster.
+
 output "console_url" {
-  description = "Where the Sovereign's own console is."
-  value       = "https://console.${var.sovereign_fqdn}"
+  description = "Where the Sovereign's own console is, inside its cluster."
+  value       = "http://catalyst-api.catalyst-system.svc.cluster.local:8080"
   depends_on  = [terraform_data.control_plane]
 }
 
 output "gitops_repo_url" {
-  description = "Where the Sovereign's own git server is."
-  value       = "https://gitea.${var.sovereign_fqdn}"
+  description = "Where the Sovereign's own git server is, inside its cluster."
+  value       = "http://gitea-http.gitea.svc.cluster.local:3000"
   depends_on  = [terraform_data.control_plane]
 }
 

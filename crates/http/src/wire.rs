@@ -13,7 +13,7 @@ pub use auth::{
 };
 pub use deployment::{
     Answer, Component, ComponentState, Deployments, Failure, Kit, Outputs, Phase, PhaseId,
-    PhaseState, Provider, Resource, ResourceState, State, Status, Workload, Workloads,
+    PhaseState, Provider, Reach, Resource, ResourceState, State, Status, Workload, Workloads,
 };
 pub use event::{Event, History, Level};
 pub use problem::Problem;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{files, read, root, run, tool_or_skip};
+use crate::support::{documents, files, read, root, run, tool_or_skip};
 
 /// A working folder with the module, its variables, and a stand-in for `catalyst`.
 struct Work {
@@ -105,8 +105,13 @@ fn steps_run_in_order_and_one_destroy_takes_all_down() {
     assert_eq!(outputs["control_plane_ip"]["value"], "10.210.0.2");
     assert_eq!(outputs["load_balancer_ip"]["value"], "10.210.0.2");
     assert_eq!(outputs["api_server"]["value"], "https://10.210.0.2:6443");
-    assert_eq!(outputs["console_url"]["value"], "https://console.sov1.example.test");
-    assert_eq!(outputs["gitops_repo_url"]["value"], "https://gitea.sov1.example.test");
+    for (output, chart, namespace) in [
+        ("console_url", "catalyst-platform", "catalyst-system"),
+        ("gitops_repo_url", "gitea", "gitea"),
+    ] {
+        let url = outputs[output]["value"].as_str().unwrap();
+        assert_eq!(url, service_address(chart, namespace), "{output} names what the kit makes");
+    }
 
     work.variables["sovereign_fqdn"] = json!("other.example.test");
     work.variables["gitops_branch"] = json!("next");
@@ -115,6 +120,15 @@ fn steps_run_in_order_and_one_destroy_takes_all_down() {
 
     work.tofu(&["destroy", "-auto-approve"]).unwrap();
     assert_eq!(work.calls(), ["sandbox down sov1"]);
+}
+
+/// The address of the one HTTP Service that a chart makes.
+fn service_address(chart: &str, namespace: &str) -> String {
+    let golden = read(&root().join(format!("charts/bp-{chart}/golden/default.yaml")));
+    let service = documents(&golden).into_iter().find(|object| object["kind"] == "Service");
+    let service = service.expect("a Service");
+    let (name, port) = (&service["metadata"]["name"], &service["spec"]["ports"][0]["port"]);
+    format!("http://{}.{namespace}.svc.cluster.local:{port}", name.as_str().unwrap())
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) fn parse(text: &str, expected_api: &str) -> Result<Outputs, Trouble> 
     };
     let url = |name: &str| -> Result<String, Trouble> {
         let text = word(name)?;
-        if text.starts_with("https://") {
+        if text.starts_with("https://") || is_inside_a_cluster(text) {
             Ok(text.to_owned())
         } else {
             Err(Problem::TOFU_OUTPUT_INVALID.with(format!("output `{name}` is no https address")))
@@ -41,13 +41,19 @@ pub(crate) fn parse(text: &str, expected_api: &str) -> Result<Outputs, Trouble> 
         load_balancer_ip: address("load_balancer_ip")?,
         console_url: url("console_url")?,
         gitops_repo_url: url("gitops_repo_url")?,
-        api_server: url("api_server")?,
+        api_server: word("api_server")?.to_owned(),
     };
     if outputs.api_server.trim_end_matches('/') != expected_api {
         let detail = format!("`api_server` is not `{expected_api}`");
         return Err(Problem::TOFU_OUTPUT_INVALID.with(detail));
     }
     Ok(outputs)
+}
+
+/// A Service's own address: what is there is not seen from outside, and so it has no certificate.
+fn is_inside_a_cluster(url: &str) -> bool {
+    let host = url.strip_prefix("http://").and_then(|rest| rest.split([':', '/']).next());
+    host.is_some_and(|host| host.ends_with(".svc.cluster.local"))
 }
 
 #[cfg(test)]
@@ -80,6 +86,9 @@ mod tests {
             check(&format!(r#"{{"{name}":{{"value":""}}}}"#), false);
             check(&format!(r#"{{"{name}":{{"value":null}}}}"#), false);
         }
+        check(r#"{"console_url":{"value":"http://c.ns.svc.cluster.local:8080"}}"#, true);
+        check(r#"{"console_url":{"value":"http://console.sov1.example.org"}}"#, false);
+        check(r#"{"console_url":{"value":"http://x.test/a.svc.cluster.local"}}"#, false);
         check(r#"{"control_plane_ip":{"value":"not an address"}}"#, false);
         check(r#"{"api_server":{"value":"https://10.99.0.2:6443"}}"#, false);
         assert!(parse("", API).is_err() && parse("{}", API).is_err());

@@ -168,6 +168,18 @@ pub struct Outputs {
     /// The Sovereign's git.
     #[serde(rename = "gitopsRepoURL")]
     pub gitops_repo_url: String,
+    /// From where both are reached.
+    pub reach: Reach,
+}
+
+/// From where an address of a Sovereign is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// From inside the Sovereign's cluster only: a Service's own address.
+    Cluster,
+    /// From wherever its domain resolves.
+    Public,
 }
 
 /// Which part of the way.

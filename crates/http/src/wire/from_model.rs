@@ -5,8 +5,8 @@ use catalyst_model as model;
 
 use super::{
     Answer, Component, ComponentState, CreateDeployment, Event, Failure, Kit, Level, Outputs,
-    Phase, PhaseId, PhaseState, Provider, Region, Resource, ResourceState, State, Status, Tier,
-    Workload, Workloads,
+    Phase, PhaseId, PhaseState, Provider, Reach, Region, Resource, ResourceState, State, Status,
+    Tier, Workload, Workloads,
 };
 
 impl State {
@@ -44,12 +44,16 @@ impl State {
 
 fn outputs(deployment: &model::Deployment) -> Option<Outputs> {
     let outputs = deployment.infrastructure.outputs.as_ref()?;
+    let host = outputs.console_url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = host.split([':', '/']).next().unwrap_or_default();
+    let reach = if host.ends_with(".svc.cluster.local") { Reach::Cluster } else { Reach::Public };
     Some(Outputs {
         sovereign_fqdn: deployment.spec.fqdn.to_string(),
         control_plane_ip: outputs.control_plane_ip.to_string(),
         load_balancer_ip: outputs.load_balancer_ip.to_string(),
         console_url: outputs.console_url.clone(),
         gitops_repo_url: outputs.gitops_repo_url.clone(),
+        reach,
     })
 }
 
