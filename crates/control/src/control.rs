@@ -60,6 +60,13 @@ pub struct Created {
     pub deployment: Arc<Deployment>,
 }
 
+/// What was asked for, and by whom.
+struct Asked {
+    spec: CreateSpec,
+    idempotency: Option<SecretHash>,
+    by: String,
+}
+
 /// A Sovereign's kubeconfig.
 #[derive(Debug)]
 pub struct Kubeconfig {
@@ -155,7 +162,7 @@ impl Control {
         Readiness::Ready
     }
 
-    /// Validates a request, makes it durable and begins the work. A request that was sent with
+    /// Validates a request, makes it and `by` durable and begins the work. A request that was sent with
     /// the same `key` before is answered as it was then and does nothing.
     ///
     /// # Errors
@@ -166,13 +173,17 @@ impl Control {
         &self,
         request: &CreateRequest,
         key: Option<&IdempotencyKey>,
+        by: &Who,
     ) -> Result<Created, Error> {
         let spec = request.validate()?;
         let settings = self.provisioning()?;
         let id = DeploymentId::from_random(secret::random::<8>()?);
         let key = key.map(|key| secret::hash(&SecretString::from(key.as_str())));
         match self.inner.claims.take(&spec, &id, settings.first_link, key.as_ref())? {
-            Taking::Taken(claim) => self.begin(settings, id, spec, key, claim).await,
+            Taking::Taken(claim) => {
+                let asked = Asked { spec, idempotency: key, by: by.subject.clone() };
+                self.begin(settings, id, asked, claim).await
+            }
             Taking::Again(known) => self.again(&known, &spec),
         }
     }
@@ -191,10 +202,10 @@ impl Control {
         &self,
         settings: &ProvisioningConfig,
         id: DeploymentId,
-        spec: CreateSpec,
-        idempotency: Option<SecretHash>,
+        asked: Asked,
         claim: Claim,
     ) -> Result<Created, Error> {
+        let Asked { spec, idempotency, by } = asked;
         provision::check_program(&settings.tofu_bin)?;
         workdir::check_module(settings.modules.get(&spec.provider))?;
         let bearer = secret::mint("")?;
@@ -210,6 +221,7 @@ impl Control {
             bearer_hash,
             bearer_expires_at,
             idempotency,
+            by: Some(by),
         };
         let first = Recorded { seq: Seq(1), time: now, event };
         let deployment = Deployment::open(&first).map_err(Error::internal)?;

@@ -281,6 +281,7 @@ impl Deployment {
             bearer_hash,
             bearer_expires_at,
             idempotency,
+            by: _,
         } = &first.event
         else {
             return Err(Refused::NotTheBeginning);

@@ -81,6 +81,9 @@ pub enum DeploymentEvent {
         /// The hash of the key the request was sent with, if it had one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency: Option<SecretHash>,
+        /// Who asked for it; absent in records older than this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A step of the infrastructure is about to begin (written before it does).
     StepStarted {

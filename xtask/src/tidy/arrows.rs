@@ -19,13 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-store", &["catalyst-model", "catalyst-workflow"]),
     (
         "catalyst-control",
-        &[
-            "catalyst-fleet",
-            "catalyst-kit",
-            "catalyst-model",
-            "catalyst-store",
-            "catalyst-workflow",
-        ],
+        &["catalyst-fleet", "catalyst-model", "catalyst-store", "catalyst-workflow"],
     ),
     ("catalyst-http", &["catalyst-control", "catalyst-model"]),
     (

@@ -2,7 +2,7 @@
 
 use catalyst_model::Problem;
 
-use crate::house::{House, spec};
+use crate::house::{House, by, spec};
 
 #[tokio::test]
 async fn a_damaged_record_keeps_its_domain_and_its_network() {
@@ -23,8 +23,8 @@ async fn a_damaged_record_keeps_its_domain_and_its_network() {
         Err(error) => error.trouble().problem,
     };
     assert_eq!(problem(house.control().get(&id).map(drop)), &Problem::RECORD_CORRUPT);
-    let again = house.control().create(&spec("sov1"), None).await.map(drop);
+    let again = house.control().create(&spec("sov1"), None, &by()).await.map(drop);
     assert_eq!(problem(again), &Problem::FQDN_TAKEN);
-    let other = house.control().create(&spec("sov2"), None).await.unwrap().deployment;
+    let other = house.control().create(&spec("sov2"), None, &by()).await.unwrap().deployment;
     assert_eq!(other.placement.sandbox_index, 1, "the first network is not free");
 }

@@ -6,7 +6,7 @@ use catalyst_control::Error;
 use catalyst_model::Problem;
 use catalyst_testkit::disk::{fill, make_room, small_disk};
 
-use crate::house::{House, kubeconfig, spec};
+use crate::house::{House, by, kubeconfig, spec};
 
 /// Every file and folder below `folder` with its size, without the one that fills the disk.
 fn everything(folder: &Path) -> Vec<(PathBuf, u64)> {
@@ -46,7 +46,7 @@ async fn a_full_disk_refuses_a_request_and_keeps_nothing_of_it() {
         let filled = fill(&disk).unwrap();
         make_room(&filled, pages).unwrap();
         let before = everything(&disk);
-        let created = house.control().create(&spec("sov1"), None).await;
+        let created = house.control().create(&spec("sov1"), None, &by()).await;
         std::fs::remove_file(&filled).unwrap();
         if created.is_ok() {
             break;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use catalyst_control::{
     ClusterPort, ClusterSession, Control, ControlConfig, Deadlines, PortError, Provisioning,
-    ProvisioningConfig,
+    ProvisioningConfig, Who,
 };
-use catalyst_model::{CreateRequest, Deployment, DeploymentId, Problem, Progress, Provider};
+use catalyst_model::{CreateRequest, Deployment, DeploymentId, Problem, Progress, Provider, Tier};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
@@ -108,7 +108,7 @@ impl House {
 
     /// Creates a deployment and returns its id.
     pub(crate) async fn create(&self, name: &str) -> DeploymentId {
-        self.control().create(&spec(name), None).await.unwrap().deployment.id.clone()
+        self.control().create(&spec(name), None, &by()).await.unwrap().deployment.id.clone()
     }
 
     /// The bearer that the deployment's node was given, from where the node reads it.
@@ -139,6 +139,11 @@ impl House {
         }
         panic!("{what} did not come; {:?}", self.control().get(id).unwrap().answer());
     }
+}
+
+/// Who asks in these tests.
+pub(crate) fn by() -> Who {
+    Who::of_this_process("tester", Tier::Owner)
 }
 
 /// A good request for a sandbox.

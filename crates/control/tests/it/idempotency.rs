@@ -3,14 +3,14 @@
 use catalyst_control::{Created, Error};
 use catalyst_model::{CreateRequest, IdempotencyKey, Problem};
 
-use crate::house::{House, spec};
+use crate::house::{House, by, spec};
 
 fn key(text: &str) -> IdempotencyKey {
     text.parse().unwrap()
 }
 
 async fn send(house: &House, body: &CreateRequest, name: &str) -> Result<Created, Error> {
-    house.control().create(body, Some(&key(name))).await
+    house.control().create(body, Some(&key(name)), &by()).await
 }
 
 fn refused(answer: Result<Created, Error>) -> &'static Problem {
@@ -46,7 +46,7 @@ async fn another_key_or_none_is_another_request() {
     let house = House::new().await;
     send(&house, &spec("sov1"), "k1").await.unwrap();
     assert_eq!(refused(send(&house, &spec("sov1"), "k2").await), &Problem::FQDN_TAKEN);
-    let none = house.control().create(&spec("sov1"), None).await;
+    let none = house.control().create(&spec("sov1"), None, &by()).await;
     assert_eq!(refused(none), &Problem::FQDN_TAKEN);
     // A key that made nothing is free.
     send(&house, &spec("sov2"), "k2").await.unwrap();

@@ -7,7 +7,7 @@ use catalyst_model::{
     Deployment, DeploymentStatus, PhaseId, Problem, ProblemCode, Resource, ResourceState,
 };
 
-use crate::house::{House, spec};
+use crate::house::{House, by, spec};
 
 /// A module like the sandbox's: one resource after the other, and the third one fails as long as
 /// there is no file `remedy`.
@@ -121,7 +121,7 @@ async fn without_tofu_a_request_is_refused_and_leaves_nothing() {
         if there {
             std::fs::write(&program, "not a program").unwrap();
         }
-        let refused = house.control().create(&spec("sov1"), None).await.unwrap_err();
+        let refused = house.control().create(&spec("sov1"), None, &by()).await.unwrap_err();
         assert_eq!(refused.trouble().problem, &Problem::TOFU_MISSING);
     }
     assert!(house.control().list().is_empty());
@@ -148,7 +148,7 @@ async fn a_tofu_that_cannot_be_run_is_told_in_the_record() {
 async fn without_its_module_a_request_is_refused_and_leaves_nothing() {
     let house = House::new().await;
     std::fs::remove_file(house.at("module").join("main.tf")).unwrap();
-    let refused = house.control().create(&spec("sov1"), None).await.unwrap_err();
+    let refused = house.control().create(&spec("sov1"), None, &by()).await.unwrap_err();
     assert_eq!(refused.trouble().problem, &Problem::MODULE_MISSING);
     assert!(house.control().list().is_empty() && !house.at("tofu").exists());
 }

@@ -17,6 +17,7 @@ pub(super) use self::retry::retry;
 pub(super) use self::stream::{events, logs};
 use crate::app::App;
 use crate::audit::Made;
+use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::extract::{Id, Json, Key};
 use crate::wire;
@@ -25,11 +26,12 @@ use crate::wire;
 /// sent with its key.
 pub(super) async fn create(
     State(app): State<App>,
+    Caller(who): Caller,
     Key(key): Key,
     Json(body): Json<wire::CreateDeployment>,
 ) -> Result<Response, Refusal> {
     let request = CreateRequest::from(body);
-    let deployment = app.control().create(&request, key.as_ref()).await?.deployment;
+    let deployment = app.control().create(&request, key.as_ref(), &who).await?.deployment;
     let path = format!("/api/v1/deployments/{}", deployment.id);
     let created = wire::Created {
         id: deployment.id.to_string(),

@@ -28,6 +28,7 @@ impl Story {
             bearer_hash: SecretHash("00".into()),
             bearer_expires_at: at(9_999),
             idempotency: None,
+            by: None,
         };
         Self(Deployment::open(&Recorded { seq: Seq(1), time: at(1), event }).unwrap())
     }

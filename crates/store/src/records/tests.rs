@@ -28,6 +28,7 @@ fn created(id: &DeploymentId) -> Recorded<DeploymentEvent> {
         bearer_hash: SecretHash("00".into()),
         bearer_expires_at: time,
         idempotency: None,
+        by: None,
     };
     Recorded { seq: Seq(1), time, event }
 }
