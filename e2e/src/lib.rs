@@ -11,14 +11,18 @@ mod chance;
 mod health;
 mod kubectl;
 mod machine;
+mod processes;
 mod secrets;
+mod sockets;
 
 pub use catalyst::Catalyst;
 pub use chance::Chance;
 pub use health::{Moment, condition, name, releases_ready, runs_since};
 pub use kubectl::{Forward, Kubectl};
 pub use machine::{Leftovers, snapshot};
+pub use processes::{Process, kill, processes_in};
 pub use secrets::leaks;
+pub use sockets::{Listener, listeners, network_of};
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

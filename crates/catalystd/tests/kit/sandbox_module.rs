@@ -128,7 +128,10 @@ fn service_address(chart: &str, namespace: &str) -> String {
     let service = documents(&golden).into_iter().find(|object| object["kind"] == "Service");
     let service = service.expect("a Service");
     let (name, port) = (&service["metadata"]["name"], &service["spec"]["ports"][0]["port"]);
-    format!("http://{}.{namespace}.svc.cluster.local:{port}", name.as_str().unwrap())
+    format!(
+        "http://{}.{namespace}.svc.cluster.local:{port}",
+        name.as_str().expect("a Service has a name")
+    )
 }
 
 #[test]

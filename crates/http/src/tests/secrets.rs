@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use catalyst_model::{DeploymentStatus, Provider, Tier};
+use catalyst_testkit::kubeconfig::credentials;
 use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
