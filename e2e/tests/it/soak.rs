@@ -14,6 +14,8 @@ use catalyst_e2e::{
 use crate::first_light::AGAIN;
 use crate::kills::{init, stands};
 
+/// Longer than kubelet takes to see that a container has ended.
+const SETTLED: Duration = Duration::from_secs(8);
 /// How many die in one round.
 const DEATHS: usize = 2;
 
@@ -61,6 +63,9 @@ fn soak(
             };
             // Whoever has no supervisor above them any more is brought back by this, as a person would.
             catalyst.run(&["up"])?;
+            until(AGAIN, || stands(catalyst, &kubectl, &since))?;
+            // The API tells of the dead as living for a moment: it must stand twice.
+            std::thread::sleep(SETTLED);
             until(AGAIN, || stands(catalyst, &kubectl, &since))
         })?;
         say(&format!("  round {round} took {:.1}s", began.elapsed().as_secs_f64()));
