@@ -236,6 +236,24 @@ function deployments(req, res, url, id, rest) {
     return json(res, 200, { state: run.state, events: run.events.slice(after), done: isDone(run) });
   }
   if (rest === "logs") return stream(req, res, run, url);
+  if (rest === "phases/infrastructure/retry" && req.method === "POST") {
+    if (run.state.phases[0].state !== "failed")
+      return problem(
+        res,
+        409,
+        1215,
+        "This cannot be tried again",
+        "not-retryable",
+        "",
+        "Nothing has failed.",
+        "Watch it.",
+      );
+    // What was told stays told: the new steps go on from the old events.
+    const { startedAt, seq, numEvents } = run.state;
+    run.state = { ...firstState(id, { ...run.state }, new Date().toISOString()), startedAt, seq, numEvents };
+    Object.assign(run, { kind: "sandbox", steps: stepsOf("sandbox", run.state), at: 0, frozen: false });
+    return json(res, 200, { id, status: run.state.status, phase: "infrastructure", streamURL: "", message: "" });
+  }
   if (rest === "kubeconfig") {
     if (run.state.phases[1].state !== "done")
       return problem(

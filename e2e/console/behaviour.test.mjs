@@ -273,6 +273,20 @@ describe("a run", () => {
     assert.match(await page.textContent("aside .full"), /401 Unauthorized/);
   });
 
+  test("a failed infrastructure is begun again by a button, and watched on", async () => {
+    await fixture.tool("speed?by=4");
+    const id = await run("kind=tofu-fails&name=again&skip=1000");
+    await go(`/sovereigns/${id}`);
+    await page.waitForSelector("text=catalyst sovereign retry again");
+    const before = (await api(`${id}/events?after=0`)).events.length;
+    await page.click("button:has-text('Try again')");
+    await page.waitForSelector("h1:has-text('again is ready')");
+    await page.waitForSelector(".link.live, .link.done");
+    const { events } = await api(`${id}/events?after=0`);
+    assert.ok(events.length > before);
+    events.forEach((e, i) => assert.equal(e.seq, i + 1));
+  });
+
   test("components are chosen by keyboard, each has its address", async () => {
     const id = await run("kind=sandbox&name=walk&skip=1000");
     await go(`/sovereigns/${id}`);

@@ -103,6 +103,10 @@ export const createDeployment = (spec: CreateRequest, key: string) => {
   return json<Created>("/api/v1/deployments", { ...init, headers: { ...init.headers, "idempotency-key": key } });
 };
 
+/** Begins a failed infrastructure again; what stands is kept. */
+export const retryInfrastructure = (id: string) =>
+  request(`${deployment(id)}/phases/infrastructure/retry`, { method: "POST" });
+
 /** Opens the event stream after `after`; the caller reads the body. */
 export const openStream = (id: string, after: number, signal: AbortSignal) =>
   request(`${deployment(id)}/logs?after=${after}`, { signal, headers: { accept: "text/event-stream" } });

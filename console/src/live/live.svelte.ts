@@ -39,6 +39,7 @@ export class Live {
   readonly #stop = new AbortController();
   #snapshotTimer: ReturnType<typeof setTimeout> | undefined;
   #snapshotAt = 0;
+  #wake = () => {};
 
   constructor(id: string) {
     this.#id = id;
@@ -47,6 +48,11 @@ export class Live {
   /** Begins. An effect that starts this does not depend on what it reads. */
   start() {
     queueMicrotask(() => void this.#run());
+  }
+
+  /** Looks at once instead of when the next look is due: something was asked for. */
+  lookNow() {
+    this.#wake();
   }
 
   stop() {
@@ -203,7 +209,8 @@ export class Live {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#stop.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+      this.#wake = () => (clearTimeout(timer), resolve());
+      this.#stop.signal.addEventListener("abort", this.#wake, { once: true });
     });
   }
 }
