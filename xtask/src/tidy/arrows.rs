@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["catalyst-fleet", "catalyst-model", "catalyst-store", "catalyst-workflow"],
     ),
     ("catalyst-http", &["catalyst-control", "catalyst-model"]),
+    ("catalyst-gateway", &["catalyst-model"]),
     (
         "catalystd",
         &[
@@ -48,6 +49,7 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     ("axum", &["catalyst-http"], "nothing below `http` knows HTTP routes"),
     ("sqlx", &["catalyst-store"], "only `store` knows how records are kept"),
+    ("rusqlite", &["catalyst-gateway"], "only the gateway's book is a database"),
     ("clap", &["catalystd", "catalyst-cli", "xtask"], "only binaries parse arguments"),
     (
         "anyhow",
