@@ -155,7 +155,7 @@ async fn verdicts(
     match renderer.batch(vec![request]).await.pop() {
         Some(Ok(Answer::Strict(verdicts))) if verdicts.len() == objects.len() => verdicts,
         Some(Err(error)) => {
-            let fix = "run `catalyst sandbox tools build`";
+            let fix = "run `scripts/kit-render`";
             problems.push(Finding::load(Spot::file(""), error.to_string(), fix));
             vec![Verdict { known: false, faults: Vec::new() }; objects.len()]
         }

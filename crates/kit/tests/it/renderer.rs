@@ -27,7 +27,7 @@ pub(crate) async fn renderer_with(limits: Limits) -> Renderer {
         }
     }
     panic!(
-        "no renderer of this state of the source: run `catalyst sandbox tools build`, or name one \
+        "no renderer of this state of the source: run `scripts/kit-render`, or name one \
          with CATALYST_KIT_RENDER; tried: {tried:#?}"
     );
 }
