@@ -137,8 +137,9 @@ export function stepsOf(kind, state) {
       sovereignFQDN: state.sovereignFQDN,
       controlPlaneIP: "10.210.0.2",
       loadBalancerIP: "10.210.0.2",
-      consoleURL: `https://console.${state.sovereignFQDN}`,
-      gitopsRepoURL: `https://gitea.${state.sovereignFQDN}`,
+      consoleURL: "http://catalyst-api.catalyst-system.svc.cluster.local:8080",
+      gitopsRepoURL: "http://gitea-http.gitea.svc.cluster.local:3000",
+      reach: "cluster",
     };
   });
   if (kind === "no-postback") {
