@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::debian::Debian;
 use crate::hold::Hold;
 use crate::oci;
-use crate::paths::{Cache, private_dir};
+use crate::paths::{Cache, private_dir, remove_dir};
 use crate::problem::{self, Code, Result};
 use crate::tools::Tools;
 
@@ -242,13 +242,13 @@ impl Images {
 /// Packs one image into `layout`; returns the manifest's digest and the layer's size.
 fn make(spec: &Spec, tree: &tree::Tree, layout: &Path) -> Result<(String, u64)> {
     let partial = layout.with_extension("partial");
-    clear(&partial)?;
+    remove_dir(&partial)?;
     private_dir(&partial.join("blobs/sha256"))?;
     let layer = layer::write(tree, &partial.join("layer"))
         .map_err(|error| BAD_CONTENT.because(format!("`{}`: {error}", spec.name)).source(error))?;
     let size = layer.size;
     let digest = oci::write_layout(&partial, &spec.config(), layer, &spec.reference())?;
-    clear(layout)?;
+    remove_dir(layout)?;
     std::fs::rename(&partial, layout).map_err(|error| problem::file("rename", &partial, error))?;
     Ok((digest, size))
 }
@@ -260,15 +260,6 @@ fn forget_others(layout: &Path) {
         if entry.path() != layout {
             let _ = std::fs::remove_dir_all(entry.path());
         }
-    }
-}
-
-fn clear(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(problem::file("remove", path, error))
-        }
-        _ => Ok(()),
     }
 }
 

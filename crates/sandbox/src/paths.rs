@@ -276,6 +276,19 @@ pub fn private_dir(path: &Path) -> Result<()> {
         .map_err(|error| problem::file("create the folder", path, error))
 }
 
+/// Removes a folder with all that is in it; harmless when it is not there.
+///
+/// # Errors
+/// CAT-3000 with the path.
+pub fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(problem::file("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that holds a secret: a new file with mode 0600, synced, renamed over `path`.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::lock::{Lock, Locked, Use};
 use super::{DOWNLOAD, Progress, VERSION_GONE, WRONG_HASH};
 use crate::hold::Hold;
-use crate::paths::{Cache, private_dir};
+use crate::paths::{Cache, private_dir, remove_dir};
 use crate::problem::{self, Problem, Result};
 use crate::process::Invocation;
 
@@ -47,7 +47,7 @@ pub(super) async fn ensure(
     download(lock, &archives, report).await?;
     report(Progress::Unpacking { packages: lock.packages.len() });
     let partial = dir.with_extension("partial");
-    clear(&partial)?;
+    remove_dir(&partial)?;
     let root = partial.join("root");
     private_dir(&root)?;
     for locked in lock.of(Use::Host) {
@@ -62,7 +62,7 @@ pub(super) async fn ensure(
     let complete = partial.join("complete");
     std::fs::write(&complete, &lock.release)
         .map_err(|error| problem::file("write", &complete, error))?;
-    clear(dir)?;
+    remove_dir(dir)?;
     std::fs::rename(&partial, dir).map_err(|error| problem::file("rename", &partial, error))?;
     report(Progress::Done);
     Ok(())
@@ -193,15 +193,6 @@ fn link_xtables(root: &Path) -> Result<()> {
             .map_err(|error| problem::file("create the link", &link, error))?;
     }
     Ok(())
-}
-
-fn clear(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(problem::file("remove", path, error))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::eta::Eta;
 use super::{BUILD_FAILED, Entry, MODULE_REFUSED, MODULE_TIMEOUT, room};
 use crate::hold::Hold;
-use crate::paths::{Cache, private_dir};
+use crate::paths::{Cache, private_dir, remove_dir};
 use crate::problem::{self, Problem, Result};
 use crate::process::{Failure, Invocation};
 
@@ -312,15 +312,6 @@ fn clean(cache: &Cache, report: Report<'_>) -> Result<()> {
     std::os::unix::process::CommandExt::process_group(&mut remover, 0);
     remover.spawn().map_err(|error| problem::file("remove", &doomed[0], error))?;
     Ok(())
-}
-
-fn remove_dir(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(problem::file("remove", path, error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Copies a folder's files; modes become ordinary, for a module's files are read-only.

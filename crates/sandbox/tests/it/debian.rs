@@ -1,24 +1,9 @@
-//! The locked Debian packages on this machine, for real. Downloads, so only on request.
+//! The locked Debian packages on this machine, for real.
 
-use catalyst_sandbox::debian::{Debian, relock};
+use catalyst_sandbox::debian::Debian;
 use catalyst_sandbox::process::Invocation;
 
 use crate::support::{cache, checkout};
-
-/// Writes `sandbox/debian/lock.json` anew: `cargo test -p catalyst-sandbox --test it -- --ignored relock`.
-#[tokio::test]
-#[ignore = "changes the checkout; run it to lock new versions"]
-async fn relock_this_checkout() {
-    let lock = relock(checkout()).await.unwrap();
-    println!("{} packages", lock.packages.len());
-}
-
-#[tokio::test]
-#[ignore = "downloads 60 MB when the cache is empty"]
-async fn ensure_this_cache() {
-    let debian = Debian::from_checkout(&cache(), checkout()).unwrap();
-    debian.ensure(&|progress| println!("{progress:?}")).await.unwrap();
-}
 
 #[tokio::test]
 async fn unpacked_programs_run_with_the_environment_of_the_tree() {
