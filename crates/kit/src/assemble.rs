@@ -169,6 +169,6 @@ fn is_manifest(files: &[String], path: &str) -> bool {
     is_yaml(path) && name != settings::FILE_NAME && !in_chart(files, path)
 }
 
-fn join(folder: &str, name: &str) -> String {
+pub(crate) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

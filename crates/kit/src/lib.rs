@@ -5,11 +5,13 @@
 //! object with the file and line it comes from; [`lint`] holds the facts against the rules (`L01` to
 //! `L54`, one file each, a page each in `docs/rules`) and returns [`Finding`]s.
 //!
-//! Everything here works on texts and values, except [`render`], the only door to a process, and
-//! [`Tree`] and [`archive`], which read and unpack files. It does not talk to clusters.
+//! Everything here works on texts and values, except [`render`], the only door to a process,
+//! [`Tree`] and [`archive`], which read and unpack files, and [`bump`], which alone changes a tree. It
+//! does not talk to clusters.
 
 pub mod archive;
 mod assemble;
+pub mod bump;
 mod document;
 mod facts;
 mod finding;

@@ -15,7 +15,7 @@ const MAX_FILE: u64 = 100 << 20;
 /// Files of one listing; more is a tree that nobody meant.
 const MAX_FILES: usize = 100_000;
 /// Folders that are never part of a Flux tree.
-const SKIPPED: [&str; 3] = [".git", "node_modules", "target"];
+pub(crate) const SKIPPED: [&str; 3] = [".git", "node_modules", "target"];
 
 /// Why a file is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -83,14 +83,14 @@ async fn count(
 }
 
 /// The lines of the file `expect`: `L18 templates/role.yaml:12`.
-fn expected(case: &Path) -> BTreeSet<String> {
+pub(crate) fn expected(case: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(case.join("expect")).unwrap_or_default();
     let lines =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(str::to_owned).collect()
 }
 
-fn folders(at: &Path) -> Vec<PathBuf> {
+pub(crate) fn folders(at: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(at).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
