@@ -281,19 +281,19 @@ problems! {
     2002 WORKDIR_UNWRITABLE Failed "workdir-unwritable"
         "The infrastructure's folder cannot be written"
         "The disk is full, or the folder is not the daemon's own."
-        "Make room or give the daemon a folder that it owns, then try again.";
+        "Make room or give the daemon a folder that it owns, then `catalyst sovereign retry NAME`.";
     2003 TOFU_INIT_FAILED Failed "tofu-init-failed"
         "OpenTofu could not be set up"
         "`tofu init` failed."
-        "Read the lines above, remedy what they name and try again.";
+        "Read the lines above, remedy what they name, then `catalyst sovereign retry NAME`.";
     2004 TOFU_PLAN_FAILED Failed "tofu-plan-failed"
         "The infrastructure could not be planned"
         "`tofu plan` failed."
-        "Read the lines above, remedy what they name and try again.";
+        "Read the lines above, remedy what they name, then `catalyst sovereign retry NAME`.";
     2005 TOFU_APPLY_FAILED Failed "tofu-apply-failed"
         "The infrastructure could not be made"
         "`tofu apply` failed at one of its resources."
-        "Remedy what the resource's message names and try again: what stands is kept.";
+        "Remedy what the resource's message names, then `catalyst sovereign retry NAME`: what stands is kept.";
     2006 TOFU_OUTPUT_INVALID Failed "tofu-output-invalid"
         "The infrastructure did not say where it is"
         "An output the module owes is missing or not of its kind."
@@ -301,11 +301,11 @@ problems! {
     2007 TOFU_TIMED_OUT Failed "tofu-timed-out"
         "The infrastructure took too long"
         "A step of OpenTofu did not end within the time allowed."
-        "Look at the last resource that was being made, then try again.";
+        "Look at the last resource that was being made, then `catalyst sovereign retry NAME`.";
     2008 TOFU_STILL_RUNNING Failed "tofu-still-running"
         "An earlier OpenTofu run has not ended"
         "Processes of a run that was cut off still hold the deployment's folder."
-        "Wait until they end, or end them, then try again.";
+        "Wait until they end, or end them, then `catalyst sovereign retry NAME`.";
     2009 TOFU_NOT_STARTED Failed "tofu-not-started"
         "OpenTofu could not be started"
         "The program is there and the system does not run it, or the folder has no room for its output."
@@ -317,7 +317,7 @@ problems! {
     2011 TOFU_SWEEP_FAILED Failed "tofu-sweep-failed"
         "What a killed run left could not be taken away"
         "The infrastructure's state was torn, and the module's own clean-up failed."
-        "Remedy what the resource's message names and try again: the clean-up begins anew.";
+        "Remedy what the resource's message names, then `catalyst sovereign retry NAME`: the clean-up begins anew.";
     2012 BEARER_LOST Failed "bearer-file-missing"
         "The node's bearer is lost"
         "The file with the bearer that the node posts its kubeconfig with is gone, and only its hash is on record."

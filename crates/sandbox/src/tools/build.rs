@@ -1,5 +1,7 @@
 //! Builds tools one at a time: one lock, own Go caches, `.partial` then rename.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -150,6 +152,7 @@ impl Turn<'_> {
             copy_tree(&source.join(&asset.from), &partial.join(&asset.to))?;
         }
         let complete = partial.join("complete");
+        open_for_reading(&partial)?;
         std::fs::write(&complete, format!("{} {}\n", pin.name, pin.version))
             .map_err(|error| problem::file("write", &complete, error))?;
         // An incomplete folder of the final name was made by hand or by a failing disk.
@@ -333,9 +336,42 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Lets every user read and run what was built, whatever the mask: the outside's programs run as
+/// users of their own, and nothing in a tool is secret.
+fn open_for_reading(folder: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry.map_err(|error| problem::file("read", folder, error.into()))?;
+        let path = entry.path();
+        let failed = |error| problem::file("change the mode of", path, error);
+        let metadata = entry.metadata().map_err(|error| failed(error.into()))?;
+        let runs = metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0;
+        let mode = if runs { 0o755 } else { 0o644 };
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_built_can_be_read_and_run_by_every_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bin, text) = (dir.path().join("bin/gitea"), dir.path().join("static/app.css"));
+        for (path, mode) in [(&bin, 0o700), (&text, 0o400)] {
+            private_dir(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        open_for_reading(dir.path()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(dir.path()), mode(bin.parent().unwrap()), mode(&bin)),
+            (0o755, 0o755, 0o755)
+        );
+        assert_eq!((mode(text.parent().unwrap()), mode(&text)), (0o755, 0o644));
+    }
 
     fn failed(line: &str) -> Failure {
         let status = std::os::unix::process::ExitStatusExt::from_raw(256);
