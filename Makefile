@@ -39,7 +39,7 @@ tools: build ## build what a local Sovereign is made of (a second run builds not
 doctor: build ## say what this machine lacks, line by line
 	@$(CATALYST) doctor
 
-check: console ## fmt, clippy, tidy, licences, console lint
+check: console ## fmt, clippy, tidy, licences, our kit against the rules, console lint
 	@scripts/check
 
 test: build tools ## every test, the sandbox suites on a real cluster included

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 
@@ -22,8 +23,9 @@ Start here:
 
 Exit codes:
   0  what was asked for is done
-  1  it was tried and failed; `watch`, `create` and `up`: the Sovereign is not ready
-  2  the command line cannot be understood
+  1  it was tried and failed; `watch`, `create` and `up`: the Sovereign is not ready;
+     `kit`: something was found
+  2  the command line cannot be understood; `kit`: something cannot be read or rendered
   3  catalyst-api refused the request
   4  catalyst-api is away
   5  this machine lacks something, or holds something back
@@ -42,8 +44,8 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How to print: for people, or for programs.
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
-    pub(crate) output: Format,
+    #[arg(short, long, global = true, value_enum, default_value_t = Form::Table)]
+    pub(crate) output: Form,
     /// The catalyst-api to talk to [default: the one of this machine, http://127.0.0.1:7080 unless
     /// `catalyst up` was given another port].
     #[arg(long, global = true, env = "CATALYST_API", value_name = "URL", value_parser = api)]
@@ -62,15 +64,67 @@ pub(crate) struct Global {
     pub(crate) source: Option<PathBuf>,
 }
 
-/// Output formats; `table` is a live tree on a terminal where a command follows something.
+/// What may be asked for; `table` is a live tree on a terminal where a command follows something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Aligned columns for people.
+pub(crate) enum Form {
+    /// Text for people.
+    #[value(alias = "human")]
     Table,
     /// One JSON document (one object a line where a command follows something).
     Json,
     /// One YAML document.
     Yaml,
+    /// SARIF 2.1.0 for code hosts (`kit lint` alone).
+    Sarif,
+    /// Annotations of GitHub's runners (`kit lint` alone).
+    Github,
+}
+
+/// How everything but findings is written, failures included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Aligned columns for people.
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+impl Form {
+    /// What comes nearest where only the ordinary formats exist.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Self::Table | Self::Github => Format::Table,
+            Self::Json | Self::Sarif => Format::Json,
+            Self::Yaml => Format::Yaml,
+        }
+    }
+
+    /// Whether only findings can be written so.
+    fn is_for_findings(self) -> bool {
+        matches!(self, Self::Sarif | Self::Github)
+    }
+}
+
+impl Args {
+    /// The command line, understood as a whole: clap ends the program with 2 where it is not.
+    pub(crate) fn read() -> Self {
+        let args = Self::parse();
+        if let Err(error) = args.check() {
+            error.exit();
+        }
+        args
+    }
+
+    fn check(&self) -> Result<(), clap::Error> {
+        if self.global.output.is_for_findings() && !self.command.writes_findings() {
+            let words =
+                "`sarif` and `github` are for findings: only `catalyst kit lint` writes them";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, words));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +138,8 @@ pub(crate) enum Command {
     Sovereign(commands::sovereign::Command),
     #[command(subcommand)]
     Sandbox(commands::sandbox::Command),
+    #[command(subcommand)]
+    Kit(commands::kit::Command),
     Kubectl(commands::kubectl::Args),
     #[command(subcommand)]
     Token(commands::token::Command),
@@ -107,6 +163,11 @@ impl Command {
             Self::Sovereign(command) => command.follows(),
             _ => false,
         }
+    }
+
+    /// Whether its answer is findings.
+    fn writes_findings(&self) -> bool {
+        matches!(self, Self::Kit(command) if command.writes_findings())
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod kit;
 pub(crate) mod kubectl;
 pub(crate) mod login;
 pub(crate) mod sandbox;
@@ -103,6 +104,7 @@ async fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<()>
         Command::Kubectl(args) => kubectl::run(args, context).await,
         Command::Sovereign(command) => sovereign::run(command, context).await,
         Command::Sandbox(command) => sandbox::run(command, context).await,
+        Command::Kit(command) => kit::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,
         Command::Completions(args) => completions::run(&args, context.output),
     }

@@ -11,10 +11,8 @@ mod tree;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::read();
     let output = output::Output::new(&args.global);
     let follows = args.command.follows();
     match commands::run(args, &output) {

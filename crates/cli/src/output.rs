@@ -39,7 +39,17 @@ impl Output {
         let live = io::stderr().is_terminal();
         let colour = !global.no_color && live && io::stdout().is_terminal();
         let typed = std::env::args_os().next().unwrap_or_default().into_string();
-        Self { format: global.output, live, colour, call: called(typed.ok(), live) }
+        Self { format: global.output.format(), live, colour, call: called(typed.ok(), live) }
+    }
+
+    /// Whether colours are wanted.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.colour
+    }
+
+    /// Columns of the terminal that data goes to; nothing where it goes elsewhere.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
     }
 
     /// Prints one line of data.

@@ -36,7 +36,8 @@ impl std::fmt::Display for Explained {
 
 impl std::error::Error for Explained {}
 
-/// A program that was run in our place failed and has said why; its exit code is ours.
+/// What failed has been told already, by us or by a program run in our place: only the exit code is
+/// left to say.
 #[derive(Debug)]
 pub(crate) struct Ended(pub(crate) u8);
 
@@ -47,6 +48,18 @@ impl std::fmt::Display for Ended {
 }
 
 impl std::error::Error for Ended {}
+
+/// A failure of a command whose exit codes mean something of their own: 1 is taken there.
+#[derive(Debug)]
+pub(crate) struct Instead(pub(crate) u8, pub(crate) anyhow::Error);
+
+impl std::fmt::Display for Instead {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.1.fmt(out)
+    }
+}
+
+impl std::error::Error for Instead {}
 
 /// What is printed of a failure, whatever it was.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -68,13 +81,20 @@ const MACHINE: u8 = 5;
 /// Prints the failure as the last lines and gives the exit code. `follows` says that the command
 /// promised an outcome, which nobody has seen when its reader went away.
 pub(crate) fn report(error: &anyhow::Error, follows: bool, output: &Output) -> ExitCode {
+    let (error, failed) = match error.downcast_ref() {
+        Some(Instead(code, inner)) => (inner, *code),
+        None => (error, FAILED),
+    };
     if error.downcast_ref::<OutputClosed>().is_some() {
         return if follows { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
     }
     if let Some(Ended(code)) = error.downcast_ref() {
         return ExitCode::from(*code);
     }
-    let report = explain(error);
+    let mut report = explain(error);
+    if report.exit == FAILED {
+        report.exit = failed;
+    }
     print(&report, output);
     ExitCode::from(report.exit)
 }

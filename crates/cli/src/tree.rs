@@ -142,11 +142,11 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::api::wire::{Answer, Kit};
-    use crate::args::{Format, Global};
+    use crate::args::{Form, Global};
 
     fn plain() -> Output {
         Output::new(&Global {
-            output: Format::Table,
+            output: Form::Table,
             api: None,
             no_color: true,
             home: None,

@@ -67,6 +67,11 @@ pub async fn assemble(
     if alone.is_none() {
         builds::add(&mut facts, options.profile.as_deref(), renderer).await;
     }
+    if alone.is_none() && facts.builds.is_empty() && facts.problems.is_empty() {
+        let message = "there is nothing here to judge: no kustomization file, manifest or chart";
+        let fix = "name the folder of a kit, or of a chart";
+        facts.problems.push(Finding::load(Spot::file(shown(&options.target)), message, fix));
+    }
     releases::add(&mut facts, alone, renderer).await;
     settle_namespaces(&mut facts);
     facts.verdicts = verdicts(&facts.objects, renderer, &mut facts.problems).await;
@@ -161,6 +166,11 @@ async fn verdicts(
         }
         _ => vec![Verdict { known: false, faults: Vec::new() }; objects.len()],
     }
+}
+
+/// A folder as a person reads it.
+fn shown(folder: &str) -> &str {
+    if folder.is_empty() { "." } else { folder }
 }
 
 /// Whether a file may hold manifests of a folder that Flux would list by itself.

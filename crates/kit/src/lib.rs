@@ -38,13 +38,13 @@ pub use finding::{Finding, LOAD, Related, Severity, Spot};
 pub use flux::{Action, ChartPin, Edge, HelmRelease, duration, slot_of_file};
 pub use graph::{Graph, GraphProblem};
 pub use image::{Image, images};
-pub use lint::{Baseline, Outcome, Suppressed, lint, output};
+pub use lint::{Baseline, Outcome, Reach, Suppressed, lint, output};
 pub use object::{Hook, Object, Owner, Source};
 pub use release::{
     ApiObject, Dependency, Problem, Reading, Release, freeze, read_file, read_stream,
 };
 pub use rules::{Decidability, RULES, Rule};
-pub use settings::{FILE_NAME as SETTINGS_FILE, Settings};
+pub use settings::{FILE_NAME as SETTINGS_FILE, Settings, schema as settings_schema};
 pub use substitute::{SubstituteError, Variables, substitute};
 pub use tree::{Listing, SourceFile, Tree, TreeError};
 

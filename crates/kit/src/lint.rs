@@ -5,6 +5,7 @@
 mod allow;
 mod baseline;
 pub mod output;
+mod reach;
 
 use jiff::civil::Date;
 
@@ -14,6 +15,7 @@ use crate::rules::RULES;
 
 pub use allow::Suppressed;
 pub use baseline::Baseline;
+pub use reach::Reach;
 
 /// What a run found.
 #[derive(Debug, Default)]
@@ -24,12 +26,25 @@ pub struct Outcome {
     pub suppressed: Vec<Suppressed>,
     /// How many more findings the baseline holds.
     pub known: usize,
+    /// How many more findings are of what a change does not reach.
+    pub elsewhere: usize,
+    /// How many objects were judged.
+    pub objects: usize,
+    /// How many releases were judged.
+    pub releases: usize,
 }
 
 impl Outcome {
     /// Whether something could not be read or rendered: then silence means nothing.
     pub fn is_partial(&self) -> bool {
         self.findings.iter().any(|finding| finding.rule == LOAD)
+    }
+
+    /// Keeps what a change reaches.
+    pub fn narrow(&mut self, reach: &Reach) {
+        let before = self.findings.len();
+        self.findings.retain(|finding| reach.holds(finding));
+        self.elsewhere = before - self.findings.len();
     }
 }
 
@@ -41,9 +56,11 @@ pub fn lint(facts: &Facts, only: &[String], today: Date, baseline: Option<&Basel
         all.extend((rule.check)(facts));
     }
     let mut outcome = allow::apply(facts, all, today, only.is_empty());
+    outcome.objects = facts.applied().count();
+    outcome.releases = facts.releases.len();
     if let Some(baseline) = baseline {
         let before = outcome.findings.len();
-        outcome.findings.retain(|finding| finding.rule == LOAD || !baseline.holds(finding));
+        outcome.findings.retain(|finding| !baseline.holds(finding));
         outcome.known = before - outcome.findings.len();
     }
     outcome

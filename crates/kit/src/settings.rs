@@ -4,12 +4,108 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json, json};
+
 use crate::finding::{Finding, Spot};
 use crate::tree::SourceFile;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// The file's name.
 pub const FILE_NAME: &str = "catalyst-kit.yaml";
+
+/// What a member's value looks like.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Text,
+    Number,
+    Texts,
+    Variables,
+    Objects,
+    Ranges,
+}
+
+/// Every member: its name, its form, and what it says. The schema and the reader both go by it.
+const MEMBERS: &[(&str, Shape, &str)] = &[
+    (
+        "substitute",
+        Shape::Variables,
+        "Variables of Flux's substitution, with values to render with.",
+    ),
+    ("charts", Shape::Texts, "Folders with one chart each in a subfolder, relative to this file."),
+    ("kubernetes", Shape::Text, "The version of Kubernetes the kit is for, such as v1.34.0."),
+    (
+        "apiVersions",
+        Shape::Texts,
+        "APIs served besides Kubernetes' own and those of the kit's CRDs.",
+    ),
+    ("given", Shape::Objects, "Objects that are there before the kit, as manifests."),
+    ("privateImages", Shape::Texts, "Image prefixes that nobody may pull without a pull secret."),
+    (
+        "allowedImages",
+        Shape::Texts,
+        "Image prefixes that may be pulled; empty: any explicit registry.",
+    ),
+    ("reservedSlots", Shape::Ranges, "Slots that nobody may take, such as \"36-48\"."),
+    ("foreignWords", Shape::Texts, "Words that must not be left in a manifest."),
+    ("coldStartSeconds", Shape::Number, "How long a new node may take until Pods run on it."),
+];
+
+impl Shape {
+    /// Whether a value has this form; else what it takes.
+    fn check(self, node: &Node) -> Result<(), &'static str> {
+        let is_text = |node: &Node| node.text().is_some();
+        let is_list = matches!(node.value, Value::List(_));
+        let texts = is_list && node.items().iter().all(is_text);
+        let (fits, takes) = match self {
+            Self::Text => (is_text(node), "takes a text"),
+            Self::Number => (node.int().is_some(), "takes a whole number"),
+            Self::Texts => (texts, "takes a list of texts"),
+            Self::Ranges => (texts, "takes a list of ranges such as `36-48`"),
+            Self::Objects => (is_list, "takes a list of manifests"),
+            Self::Variables => {
+                let all = node.entries().iter().all(|entry| is_text(&entry.value));
+                (matches!(node.value, Value::Map(_)) && all, "takes a mapping of texts")
+            }
+        };
+        if fits { Ok(()) } else { Err(takes) }
+    }
+
+    fn schema(self) -> Json {
+        let list = |items: Json| json!({ "type": "array", "items": items });
+        match self {
+            Self::Text => json!({ "type": "string" }),
+            Self::Number => json!({ "type": "integer" }),
+            Self::Texts => list(json!({ "type": "string" })),
+            Self::Ranges => list(json!({ "type": "string", "pattern": "^[0-9]+(-[0-9]+)?$" })),
+            Self::Objects => {
+                list(json!({ "type": "object", "required": ["apiVersion", "kind", "metadata"] }))
+            }
+            Self::Variables => {
+                let value = json!({ "type": ["string", "number", "boolean"] });
+                json!({ "type": "object", "additionalProperties": value })
+            }
+        }
+    }
+}
+
+/// The JSON schema of `catalyst-kit.yaml`.
+pub fn schema() -> Json {
+    let properties: Map<String, Json> = MEMBERS
+        .iter()
+        .map(|(name, shape, about)| {
+            let mut one = shape.schema();
+            one["description"] = (*about).into();
+            ((*name).to_owned(), one)
+        })
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "catalyst-kit.yaml: what a kit may take for granted",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
 
 /// What stands around a kit.
 #[derive(Debug, Clone, Default)]
@@ -65,13 +161,15 @@ impl Settings {
     }
 
     fn take(&mut self, name: &str, node: &Node, folder: &str) -> Result<(), &'static str> {
+        let member = MEMBERS.iter().find(|(known, ..)| *known == name);
+        member.ok_or("is no member of this file")?.1.check(node)?;
         let texts = || -> Vec<String> {
             node.items().iter().filter_map(Node::text).map(str::to_owned).collect()
         };
         match name {
             "substitute" => {
                 for entry in node.entries() {
-                    let value = entry.value.text().ok_or("takes a mapping of texts")?;
+                    let value = entry.value.text().unwrap_or_default();
                     self.substitute.insert(entry.name().to_owned(), value.to_owned());
                 }
             }
@@ -87,9 +185,7 @@ impl Settings {
             "privateImages" => self.private_images = texts(),
             "allowedImages" => self.allowed_images = texts(),
             "foreignWords" => self.foreign_words = texts(),
-            "coldStartSeconds" => {
-                self.cold_start_seconds = Some(node.int().ok_or("takes a whole number")?);
-            }
+            "coldStartSeconds" => self.cold_start_seconds = node.int(),
             "reservedSlots" => {
                 for range in texts() {
                     let (from, to) = range.split_once('-').unwrap_or((&range, &range));
@@ -101,5 +197,54 @@ impl Settings {
             _ => return Err("is no member of this file"),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::load;
+
+    fn take(name: &str, value: &str) -> Result<Settings, &'static str> {
+        let mut settings = Settings::default();
+        let text = format!("{name}: {value}\n");
+        let loaded = load(text.as_bytes());
+        let entry = &loaded.documents[0].root.entries()[0];
+        settings.take(name, &entry.value, "").map(|()| settings)
+    }
+
+    #[test]
+    fn every_member_of_the_schema_is_read_and_no_other() {
+        let empty = format!("{:?}", Settings::default());
+        for (name, shape, _) in MEMBERS {
+            let value = match shape {
+                Shape::Text => "v1.34.0",
+                Shape::Number => "90",
+                Shape::Texts => "[a]",
+                Shape::Ranges => "['36-48', 49]",
+                Shape::Variables => "{A: b}",
+                Shape::Objects => "[{kind: A}]",
+            };
+            let taken = take(name, value).unwrap();
+            assert_ne!(format!("{taken:?}"), empty, "`{name}` is not kept");
+        }
+        assert_eq!(take("surprise", "1").unwrap_err(), "is no member of this file");
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_refused() {
+        for (name, value) in [
+            ("charts", "a"),
+            ("charts", "[{a: b}]"),
+            ("charts", "[../../out]"),
+            ("kubernetes", "[a]"),
+            ("substitute", "[a]"),
+            ("substitute", "{A: {b: c}}"),
+            ("given", "{a: b}"),
+            ("reservedSlots", "[a]"),
+            ("coldStartSeconds", "soon"),
+        ] {
+            assert!(take(name, value).is_err(), "{name}: {value}");
+        }
     }
 }

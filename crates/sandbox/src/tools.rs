@@ -8,6 +8,7 @@ mod build;
 mod embedded;
 mod eta;
 mod pin;
+mod renderer;
 mod room;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::process::Invocation;
 
 pub use build::Progress;
 pub use pin::{Asset, Binary, Pin, Pins};
+pub use renderer::Renderer;
 pub use room::free_bytes;
 
 /// The Go toolchain is needed to build the tools and to know their keys.
@@ -64,9 +66,24 @@ pub const MODULE_TIMEOUT: Code = Code::new(
     "Try again later: what was downloaded and built so far is kept.",
 );
 
+/// The renderer of `catalyst kit` is not there.
+pub const NO_RENDERER: Code = Code::new(
+    3107,
+    "the renderer of `catalyst kit` is not built",
+    "Run `scripts/kit-render` in a checkout of this program's own version (Go 1.26 builds it in about a minute), or name a built one with `--renderer` or CATALYST_KIT_RENDER.",
+);
+
 /// The codes of this module.
-pub const CODES: &[&Code] =
-    &[&GO_MISSING, &BUILD_FAILED, &NO_ROOM, &NOT_BUILT, &BAD_PIN, &MODULE_REFUSED, &MODULE_TIMEOUT];
+pub const CODES: &[&Code] = &[
+    &GO_MISSING,
+    &BUILD_FAILED,
+    &NO_ROOM,
+    &NOT_BUILT,
+    &BAD_PIN,
+    &MODULE_REFUSED,
+    &MODULE_TIMEOUT,
+    &NO_RENDERER,
+];
 
 /// The pinned tools and where each is, or would be, in the cache.
 #[derive(Debug, Clone)]

@@ -1,4 +1,5 @@
 //! Fakes, fixtures and runners for tests; a development dependency only.
 
 pub mod disk;
+pub mod golden;
 pub mod kubeconfig;

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("catalyst-sandbox", &[]),
-    ("catalyst-cli", &["catalyst-model", "catalyst-sandbox"]),
+    ("catalyst-cli", &["catalyst-kit", "catalyst-model", "catalyst-sandbox"]),
     ("catalyst-testkit", &[]),
     ("catalyst-e2e", &[]),
     ("xtask", &[]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{is_manifest, join};
+use super::{is_manifest, join, shown};
 use crate::facts::{Build, Facts, FailedSubstitution};
 use crate::finding::{Finding, Spot};
 use crate::flux::KUSTOMIZE;
@@ -43,7 +43,26 @@ pub(super) async fn add(facts: &mut Facts, profile: Option<&str>, renderer: &Ren
 }
 
 /// The folders that nothing else in the target includes.
-fn roots(facts: &Facts, profile: Option<&str>) -> Vec<String> {
+fn roots(facts: &mut Facts, profile: Option<&str>) -> Vec<String> {
+    let mut roots = all_roots(facts);
+    if let Some(profile) = profile {
+        let known = roots.join("`, `");
+        let end = format!("/{profile}");
+        roots.retain(|path| path == profile || path.ends_with(&end));
+        if roots.is_empty() {
+            let message = format!("no build is called `{profile}`");
+            let fix = match known.as_str() {
+                "" => "there is none at all here: leave the profile out".to_owned(),
+                known => format!("there are `{known}`"),
+            };
+            let spot = Spot::file(shown(&facts.target));
+            facts.problems.push(Finding::load(spot, message, fix));
+        }
+    }
+    roots
+}
+
+fn all_roots(facts: &Facts) -> Vec<String> {
     let files = &facts.listing.files;
     let is_kustomization = |path: &&String| {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -64,10 +83,6 @@ fn roots(facts: &Facts, profile: Option<&str>) -> Vec<String> {
         folders.into_iter().filter(|folder| !included.contains(folder)).collect();
     if roots.is_empty() && files.iter().any(|path| is_manifest(files, path)) {
         roots.push(facts.target.clone());
-    }
-    if let Some(profile) = profile {
-        let ends = |path: &String| path.rsplit('/').next() == Some(profile);
-        roots.retain(ends);
     }
     roots
 }

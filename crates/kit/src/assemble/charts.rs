@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::join;
+use super::{join, shown};
 use crate::facts::{Chart, Facts};
 use crate::finding::{Finding, Spot};
 use crate::flux::{ChartPin, HELM, HelmRelease, SOURCE};
@@ -30,7 +30,7 @@ pub(super) fn alone(facts: &Facts) -> Option<Object> {
     let path = join(&facts.target, "Chart.yaml");
     let file = facts.tree.file(&path).ok()?;
     let name = file.yaml().documents.first()?.root.str_at("name")?.to_owned();
-    let folder = if facts.target.is_empty() { "." } else { &facts.target };
+    let folder = shown(&facts.target);
     let manifest = serde_json::json!({
         "apiVersion": format!("{HELM}/v2"),
         "kind": "HelmRelease",

@@ -15,7 +15,7 @@ use crate::rules::Rule;
 /// The words a suppression begins with.
 const MARK: &str = "catalyst-allow:";
 /// The name under which faults of suppressions are reported.
-const RULE: &str = "allow";
+pub(super) const RULE: &str = "allow";
 
 /// A finding that the tree allows.
 #[derive(Debug)]

@@ -11,17 +11,31 @@ use crate::tree::Tree;
 
 /// The form of JSON output; it changes when the form does.
 const JSON_VERSION: u32 = 1;
+/// Columns that a text has at least, however narrow the terminal is.
+const MIN_TEXT: usize = 24;
 
-/// Findings as compilers show them, and one line at the end.
-pub fn human(outcome: &Outcome, tree: &Tree, colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+/// How findings look to a person.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    /// Whether colours are wanted; they never carry meaning alone.
+    pub colour: bool,
+    /// Columns of the terminal, to wrap texts at; nothing where a line may be as long as it is.
+    pub width: Option<usize>,
+}
+
+/// Findings as compilers show them, each followed by an empty line.
+pub fn human(outcome: &Outcome, tree: &Tree, look: Look) -> String {
+    let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let renderer = match look.width {
+        Some(width) => renderer.term_width(width),
+        None => renderer,
+    };
     let mut out = String::new();
     for finding in &outcome.findings {
-        out.push_str(&one(finding, tree, &renderer));
+        out.push_str(&one(finding, tree, &renderer, look.width));
         out.push_str("\n\n");
     }
-    out.push_str(&summary(outcome));
     out
 }
 
@@ -29,11 +43,12 @@ pub fn human(outcome: &Outcome, tree: &Tree, colour: bool) -> String {
 pub fn summary(outcome: &Outcome) -> String {
     let count = |wanted| outcome.findings.iter().filter(|f| f.severity == wanted).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let mut text = if outcome.findings.is_empty() {
-        "✓ nothing found".to_owned()
+        format!("✓ nothing found in {}", judged(outcome))
     } else {
-        format!("✕ {}, {}", plural(errors, "error"), plural(warnings, "warning"))
+        let sign = if errors > 0 { "✕" } else { "!" };
+        let counts = format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"));
+        format!("{sign} {counts} in {}", judged(outcome))
     };
     if !outcome.suppressed.is_empty() {
         text.push_str(&format!(", {} allowed in the tree", outcome.suppressed.len()));
@@ -41,31 +56,65 @@ pub fn summary(outcome: &Outcome) -> String {
     if outcome.known > 0 {
         text.push_str(&format!(", {} known before", outcome.known));
     }
+    if outcome.elsewhere > 0 {
+        text.push_str(&format!(", {} out of the change's reach", outcome.elsewhere));
+    }
     if outcome.is_partial() {
         text.push_str("; something could not be read or rendered, so this is not all");
     }
     text
 }
 
-fn one(finding: &Finding, tree: &Tree, renderer: &Renderer) -> String {
+fn judged(outcome: &Outcome) -> String {
+    let objects = plural(outcome.objects, "object");
+    match outcome.releases {
+        0 => objects,
+        releases => format!("{objects} of {}", plural(releases, "release")),
+    }
+}
+
+fn plural(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+fn one(finding: &Finding, tree: &Tree, renderer: &Renderer, width: Option<usize>) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let primary = source(tree, &finding.spot);
     let others: Vec<_> = finding.related.iter().map(|one| source(tree, &one.spot)).collect();
-    let title = level.primary_title(finding.message.as_str()).id(finding.rule);
+    let lines = finding.related.iter().map(|one| &one.spot).chain([&finding.spot]);
+    let gutter = lines.map(|spot| spot.line.to_string().len()).max().unwrap_or(0);
+    let text = |text: &str, label: &str| wrapped(text, width, gutter + label.len());
+    let (cause, fix) = (text(&finding.cause, "  = note: "), text(&finding.fix, "  = help: "));
+    let label = match finding.severity {
+        Severity::Error => "error[]: ",
+        Severity::Warning => "warning[]: ",
+    };
+    let message = wrapped(&finding.message, width, label.len() + finding.rule.len());
+    let title = level.primary_title(message.as_str()).id(finding.rule);
     let mut group = Group::with_title(title);
+    // What stands in the same file is shown in one piece.
+    let near = |spot: &Spot| spot.file == finding.spot.file;
     group = match &primary {
-        Some((text, range)) => group.element(
-            Snippet::source(text.as_str())
-                .path(&*finding.spot.file)
-                .annotation(AnnotationKind::Primary.span(range.clone())),
-        ),
+        Some((text, range)) => {
+            let annotation = AnnotationKind::Primary.span(range.clone());
+            let snippet = Snippet::source(text.as_str()).path(&*finding.spot.file);
+            let marks = finding.related.iter().zip(&others).filter(|(one, _)| near(&one.spot));
+            let marks = marks.filter_map(|(one, source)| {
+                let (_, range) = source.as_ref()?;
+                Some(AnnotationKind::Context.span(range.clone()).label(one.message.as_str()))
+            });
+            group.element(snippet.annotation(annotation).annotations(marks))
+        }
         None => group.element(Origin::path(finding.spot.to_string())),
     };
     for (related, source) in finding.related.iter().zip(&others) {
         if let Some((text, range)) = source {
+            if primary.is_some() && near(&related.spot) {
+                continue;
+            }
             let label = AnnotationKind::Context.span(range.clone()).label(related.message.as_str());
             group = group.element(
                 Snippet::source(text.as_str()).path(&*related.spot.file).annotation(label),
@@ -76,9 +125,31 @@ fn one(finding: &Finding, tree: &Tree, renderer: &Renderer) -> String {
         }
     }
     group = group
-        .element(Level::NOTE.message(finding.cause.as_str()))
-        .element(Level::HELP.message(finding.fix.as_str()));
+        .element(Level::NOTE.message(cause.as_str()))
+        .element(Level::HELP.message(fix.as_str()));
     renderer.render(&[group]).to_string()
+}
+
+/// A text in lines that fit beside what stands before them; a word that is too long stays whole.
+fn wrapped(text: &str, width: Option<usize>, before: usize) -> String {
+    let Some(room) = width.map(|width| width.saturating_sub(before).max(MIN_TEXT)) else {
+        return text.to_owned();
+    };
+    let mut out = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out
 }
 
 /// The text of a spot's file and the bytes that are meant.
@@ -109,7 +180,10 @@ pub fn json(outcome: &Outcome) -> Json {
         "findings": outcome.findings,
         "suppressed": suppressed,
         "known": outcome.known,
+        "elsewhere": outcome.elsewhere,
         "partial": outcome.is_partial(),
+        "objects": outcome.objects,
+        "releases": outcome.releases,
     })
 }
 
@@ -207,4 +281,23 @@ pub fn github(outcome: &Outcome) -> String {
         lines.push(format!("::{} {place},title={rule}::{text}", level(finding.severity)));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_wrapped_between_words_and_never_inside_one() {
+        let text = "a pull secret that nobody reflects into the namespace";
+        assert_eq!(wrapped(text, None, 10), text);
+        assert_eq!(
+            wrapped(text, Some(40), 10),
+            "a pull secret that nobody\nreflects into the namespace"
+        );
+        assert_eq!(
+            wrapped("one-word-that-is-longer-than-a-line x", Some(1), 10).lines().count(),
+            2
+        );
+    }
 }

@@ -161,6 +161,22 @@ impl Turn<'_> {
     }
 }
 
+/// What Go takes from our own environment: where it is, and how modules are reached.
+pub(super) const MACHINES_OWN: &[&str] = &[
+    "PATH",
+    "HOME",
+    "GOENV",
+    "GOPROXY",
+    "GOSUMDB",
+    "GONOSUMDB",
+    "GOTOOLCHAIN",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
 /// `go` with caches of its own, in a folder that holds one tool's `go.mod` and `go.sum`.
 struct Go {
     build: PathBuf,
@@ -185,13 +201,8 @@ impl Go {
     /// A `go` command that writes nowhere but into the build folder. How modules are reached is
     /// the machine's own setting: HOME is passed on for Go's settings file.
     fn command(&self) -> Invocation {
-        let mut go = Invocation::new("go").cwd(&self.module).timeout(BUILD_TIMEOUT);
-        for name in ["PATH", "HOME", "GOENV", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN"] {
-            go = go.inherit(name);
-        }
-        for name in ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            go = go.inherit(name);
-        }
+        let go = Invocation::new("go").cwd(&self.module).timeout(BUILD_TIMEOUT);
+        let go = MACHINES_OWN.iter().fold(go, Invocation::inherit);
         go.env("GOPATH", self.build.join("home"))
             .env("GOMODCACHE", self.build.join("modules"))
             .env("GOCACHE", self.build.join("objects"))
