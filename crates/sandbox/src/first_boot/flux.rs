@@ -120,6 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_kit_is_judged_with_the_namespaces_that_get_the_pull_secret() {
+        let given = include_str!("../../../../clusters/_template/catalyst-kit.yaml");
+        for list in ["reflection-allowed-namespaces", "reflection-auto-namespaces"] {
+            let line = format!("reflector.v1.k8s.emberstack.com/{list}: {PULL_NAMESPACES}\n");
+            assert!(given.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
     fn every_place_in_the_manifests_is_filled() {
         let flux = fill(FLUX, &[("OUTSIDE_CA", "    x")]);
         assert!(!flux.contains("${"), "{flux}");
