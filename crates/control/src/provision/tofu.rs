@@ -23,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long processes of a run may outlive it before they are made to end.
 const OUTLIVE: Duration = Duration::from_secs(30);
 
+/// Bytes of room below which a failed run is laid to the full disk: a state and a plan are larger.
+const LEAST_ROOM: u64 = 64 * 1024;
+
 /// Lines of error output that are kept for the failure's text.
 const LAST_LINES: usize = 20;
 
@@ -146,6 +149,9 @@ impl Tofu {
         if process::never_ran(status) {
             return Err(Problem::TOFU_NOT_STARTED.with(ended.last.join("\n")));
         }
+        if !ended.success {
+            self.has_room(name)?;
+        }
         Ok(ended)
     }
 
@@ -161,9 +167,10 @@ impl Tofu {
         started.finish(OUTLIVE).await?;
         let text = std::fs::read_to_string(program.out_path()).map_err(not_read)?;
         let status = status.map_err(not_read)?;
-        if status.success() {
+        if status.success() && !text.is_empty() {
             return Ok(text);
         }
+        self.has_room(name)?;
         let why = std::fs::read_to_string(program.err_path()).unwrap_or_default();
         let last: Vec<&str> = why.lines().rev().take(LAST_LINES).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
@@ -251,6 +258,18 @@ impl Tofu {
         let deployment = self.handle.deployment();
         let resources = &deployment.infrastructure.resources;
         resources.iter().map(|r| (r.address.clone(), r.state)).collect()
+    }
+
+    /// Names a full disk as the cause of a run that failed: where nothing can be written, the run's
+    /// own words are cut off.
+    fn has_room(&self, name: &str) -> Result<(), Trouble> {
+        let disk = rustix::fs::statvfs(&self.dir).map_err(|e| not_read(e.into()))?;
+        let left = disk.f_bavail * disk.f_frsize;
+        if left >= LEAST_ROOM {
+            return Ok(());
+        }
+        Err(Problem::WORKDIR_FULL
+            .with(format!("`tofu {name}` failed with {left} bytes of room left")))
     }
 
     fn too_long(&self, name: &str) -> Trouble {

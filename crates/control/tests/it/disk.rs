@@ -1,9 +1,10 @@
 //! A disk without room: refused with one problem, nothing half-written, and well again with room.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use catalyst_control::Error;
-use catalyst_model::Problem;
+use catalyst_control::{Error, Readiness};
+use catalyst_model::{Deployment, DeploymentStatus, PhaseId, Problem, Progress, ResourceState};
 use catalyst_testkit::disk::{fill, make_room, small_disk};
 
 use crate::house::{House, by, kubeconfig, spec};
@@ -84,5 +85,41 @@ async fn a_kubeconfig_that_does_not_fit_leaves_the_bearer_good() {
     std::fs::remove_file(filled).unwrap();
     house.control().put_kubeconfig(&id, Some(bearer), body).await.unwrap();
     house.control().kubeconfig(&id).await.unwrap();
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_in_mid_apply_is_told_and_the_apply_goes_on_with_room() {
+    let name = "disk::a_disk_that_fills_in_mid_apply_is_told_and_the_apply_goes_on_with_room";
+    let Some(disk) = small_disk(name, 512) else { return };
+    let mut house = House::within(&disk);
+    house.gets_a_bad_day(&["hold"]);
+    house.open().await;
+    let id = house.create("sov1").await;
+    let applies = |d: &Deployment| {
+        d.infrastructure.resources.iter().any(|r| r.state == ResourceState::Creating)
+    };
+    house.until(&id, "the apply", applies).await;
+    let filled = fill(&disk).unwrap();
+    // The state and the last lines of the program do not fit.
+    std::fs::write(house.at("go"), "").unwrap();
+    // Whether the failure itself still fits depends on what its last page has left.
+    let told = |d: &Deployment| {
+        let unwritable = house.control().readiness() != Readiness::Ready;
+        unwritable || d.status() == DeploymentStatus::Failed
+    };
+    let full = house.until(&id, "a word of it", told).await;
+    if let Some(failure) = full.failure() {
+        assert_eq!(failure.code, Problem::WORKDIR_FULL.code);
+    }
+    std::fs::remove_file(filled).unwrap();
+    // What was under way when there was room again may have failed for want of it.
+    let ended =
+        |d: &Deployment| d.infrastructure.progress == Progress::Done || d.failure().is_some();
+    if house.until(&id, "an end", ended).await.failure().is_some() {
+        house.control().retry(&id, PhaseId::Infrastructure).await.unwrap();
+    }
+    house.stands(&id).await;
+    assert_eq!(house.control().readiness(), Readiness::Ready);
     house.close().await;
 }

@@ -36,9 +36,7 @@ impl House {
     /// A house in a folder of somebody else's, not opened yet.
     pub(crate) fn within(folder: &Path) -> Self {
         let at = |name: &str| folder.join(name);
-        // A link, for a file that was just written may not be run while anybody forks.
-        let tofu = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tofu.sh");
-        std::os::unix::fs::symlink(tofu, at("tofu-bin")).unwrap();
+        link_script("tofu.sh", &at("tofu-bin"));
         std::fs::create_dir_all(at("module")).unwrap();
         std::fs::write(at("module").join("main.tf"), "").unwrap();
         let provisioning = ProvisioningConfig {
@@ -71,6 +69,15 @@ impl House {
         match &mut self.config.provisioning {
             Provisioning::Enabled(settings) => settings,
             Provisioning::Disabled => panic!("provisioning is on here"),
+        }
+    }
+
+    /// Gives it a tofu that has a bad day; `days` are what `rough.sh` looks for.
+    pub(crate) fn gets_a_bad_day(&self, days: &[&str]) {
+        std::fs::remove_file(self.at("tofu-bin")).unwrap();
+        link_script("rough.sh", &self.at("tofu-bin"));
+        for day in days {
+            std::fs::write(self.at(day), "").unwrap();
         }
     }
 
@@ -139,6 +146,12 @@ impl House {
         }
         panic!("{what} did not come; {:?}", self.control().get(id).unwrap().answer());
     }
+}
+
+/// A link, for a file that was just written may not be run while anybody forks.
+fn link_script(script: &str, to: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script);
+    std::os::unix::fs::symlink(script, to).unwrap();
 }
 
 /// Who asks in these tests.

@@ -2,7 +2,7 @@
 //! in the middle. A real process each time, that only says it makes something.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use catalyst_model::{
@@ -14,12 +14,7 @@ use crate::house::{House, kubeconfig};
 /// A house whose tofu has a bad day.
 async fn rough(days: &[&str]) -> House {
     let house = House::new().await;
-    fs::remove_file(house.at("tofu-bin")).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/rough.sh");
-    std::os::unix::fs::symlink(script, house.at("tofu-bin")).unwrap();
-    for day in days {
-        fs::write(house.at(day), "").unwrap();
-    }
+    house.gets_a_bad_day(days);
     house
 }
 

@@ -18,7 +18,7 @@ case $verb in
       echo '{"type":"planned_change","change":{"resource":{"addr":"terraform_data.node"},"action":"replace"}}'
     echo plan > tfplan.new ;;
   destroy) whole ;;
-  output) cat <<'END'
+  output) cat <<'END' || exit 1
 {"control_plane_ip":{"value":"10.210.0.2"},"load_balancer_ip":{"value":"10.210.0.2"},
  "console_url":{"value":"https://console.sov1.example.org"},
  "gitops_repo_url":{"value":"https://gitea.sov1.example.org"},

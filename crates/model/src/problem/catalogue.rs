@@ -338,6 +338,10 @@ problems! {
         "The registry's credentials cannot be used"
         "A Sovereign pulls its images with them, and the file is missing or not as it should be."
         "Put `registry`, `username` and `password` into the file that the detail names.";
+    2017 WORKDIR_FULL Failed "workdir-full"
+        "OpenTofu ran out of room"
+        "The disk that holds the infrastructure's state filled while OpenTofu ran."
+        "Make room, then `catalyst sovereign retry NAME`: what stands is kept.";
 
     2100 CLUSTER_UNREACHABLE Failed "cluster-unreachable"
         "The cluster does not answer"
