@@ -1,7 +1,6 @@
 //! A disk without room: refused with one problem, nothing half-written, and well again with room.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use catalyst_control::{Error, Readiness};
 use catalyst_model::{Deployment, DeploymentStatus, PhaseId, Problem, Progress, ResourceState};
