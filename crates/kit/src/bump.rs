@@ -292,7 +292,9 @@ impl Bump<'_> {
         let open = mentions.open(new)?;
         let mut wanted: BTreeSet<(&str, &str)> = BTreeSet::new();
         for reference in &open {
-            wanted.insert((&reference.tag, &new.tag));
+            if !reference.tag.is_empty() {
+                wanted.insert((&reference.tag, &new.tag));
+            }
             if let (Some(old), Some(digest)) = (&reference.digest, &new.digest) {
                 wanted.insert((old, digest));
             }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::yaml::Span;
+use crate::tree::SourceFile;
+use crate::yaml::{Fault, Span};
 
 /// A place in a source file: what a person opens to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -112,6 +113,12 @@ impl Finding {
             link: "docs/rules/README.md".to_owned(),
             related: Vec::new(),
         }
+    }
+
+    /// A file whose YAML cannot be read.
+    pub(crate) fn fault(file: &SourceFile, fault: &Fault, fix: &str) -> Self {
+        let spot = Spot { column: fault.column, ..Spot::line(file.path.clone(), fault.line) };
+        Self::load(spot, fault.reason.clone(), fix)
     }
 
     /// With the reason why it breaks, in place of the rule's own.

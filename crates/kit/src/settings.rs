@@ -141,9 +141,7 @@ impl Settings {
         let mut findings = Vec::new();
         let loaded = file.yaml();
         for fault in &loaded.faults {
-            let mut spot = Spot::line(file.path.clone(), fault.line);
-            spot.column = fault.column;
-            findings.push(Finding::load(spot, fault.reason.clone(), "mend the file"));
+            findings.push(Finding::fault(file, fault, "mend the file"));
         }
         let Some(doc) = loaded.documents.first() else { return (settings, findings) };
         for entry in doc.root.entries() {

@@ -83,6 +83,8 @@ pub struct Listing {
     pub files: Vec<String>,
     /// Links that lead out of the tree, sorted.
     pub escapes: Vec<String>,
+    /// Links to folders of the tree, sorted; what is in those is not listed.
+    pub linked: Vec<String>,
 }
 
 /// The files of a repository.
@@ -159,6 +161,7 @@ impl Tree {
         self.list_into(&clean, 0, &mut listing)?;
         listing.files.sort();
         listing.escapes.sort();
+        listing.linked.sort();
         Ok(listing)
     }
 
@@ -179,7 +182,9 @@ impl Tree {
             if real.is_dir() {
                 let linked = entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 // A linked folder could hold itself.
-                if !SKIPPED.contains(&name.as_str()) && !linked && depth < 64 {
+                if linked {
+                    into.linked.push(path);
+                } else if !SKIPPED.contains(&name.as_str()) && depth < 64 {
                     self.list_into(&path, depth + 1, into)?;
                 }
             } else {

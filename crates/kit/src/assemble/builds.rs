@@ -74,13 +74,25 @@ fn all_roots(facts: &Facts) -> Vec<String> {
         .filter(|path| !is_component(&facts.tree, path))
         .map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned())
         .collect();
-    let mut included = pointed_at(facts);
+    let pointed = pointed_at(facts);
+    let mut included = pointed.clone();
     for folder in &folders {
         let closure = Closure::of(&facts.tree, folder);
         included.extend(closure.folders.into_iter().filter(|inner| inner != folder));
     }
-    let mut roots: Vec<String> =
-        folders.into_iter().filter(|folder| !included.contains(folder)).collect();
+    let (included, open): (Vec<_>, Vec<_>) =
+        folders.into_iter().partition(|folder| included.contains(folder));
+    let mut roots = open;
+    // Folders that include each other have no first one; the build says so.
+    let begun = roots.iter().chain(&pointed);
+    let mut reached: BTreeSet<String> =
+        begun.flat_map(|folder| Closure::of(&facts.tree, folder).folders).collect();
+    for folder in included {
+        if !reached.contains(&folder) {
+            reached.extend(Closure::of(&facts.tree, &folder).folders);
+            roots.push(folder);
+        }
+    }
     if roots.is_empty() && files.iter().any(|path| is_manifest(files, path)) {
         roots.push(facts.target.clone());
     }
@@ -133,6 +145,11 @@ async fn build(facts: &mut Facts, plans: Vec<Plan>, renderer: &Renderer) {
             let spot = word_in(&facts.tree, &error.file, &error.reference);
             let fix = "bring what it needs into the tree";
             facts.problems.push(Finding::load(spot, error.to_string(), fix));
+            continue;
+        }
+        let unread = closure.unread(&facts.tree);
+        if !unread.is_empty() {
+            facts.problems.extend(unread);
             continue;
         }
         let spec = plan.object.and_then(|at| facts.objects[at].node.get("spec").cloned());
@@ -407,6 +424,16 @@ impl Closure {
                 _ => self.open = true,
             }
         }
+    }
+
+    /// Files that no engine is asked to read.
+    fn unread(&self, tree: &Tree) -> Vec<Finding> {
+        let files = self.files.iter().filter_map(|path| tree.file(path).ok());
+        let unread = files.filter_map(|file| {
+            let fault = file.yaml().unread.clone()?;
+            Some(Finding::fault(&file, &fault, "mend the file: its folder is not built"))
+        });
+        unread.collect()
     }
 
     /// A hash over all of it; empty when it may not be all.

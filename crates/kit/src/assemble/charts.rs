@@ -143,6 +143,9 @@ fn folder_chart(tree: &Tree, folder: &str, spot: &Spot) -> Result<Found, Box<Fin
     if let Some(link) = listing.escapes.first() {
         return Err(refuse(format!("`{link}` is a link that leads out of the tree"), link));
     }
+    if let Some(link) = listing.linked.first() {
+        return Err(refuse(format!("`{link}` is a link to a folder"), link));
+    }
     let mut hash = Sha256::new();
     let mut bytes = 0;
     for path in &listing.files {
@@ -150,6 +153,11 @@ fn folder_chart(tree: &Tree, folder: &str, spot: &Spot) -> Result<Found, Box<Fin
         bytes += file.bytes.len();
         if bytes > MAX_CHART {
             return Err(refuse(format!("the chart has more than {MAX_CHART} bytes"), folder));
+        }
+        let is_read = matches!(path.rsplit('/').next(), Some("Chart.yaml" | "values.yaml"));
+        if let Some(fault) = file.yaml().unread.as_ref().filter(|_| is_read) {
+            let finding = Finding::fault(&file, fault, "mend the file");
+            return Err(finding.related(spot.clone(), "the release that names it").into());
         }
         let below = path.strip_prefix(folder).unwrap_or(path);
         hash.update(format!("{below} {}\n", file.bytes.len()));

@@ -398,7 +398,8 @@ fn does_not_render(facts: &Facts, at: usize, reason: &str) -> Finding {
     let named =
         reason.split(|c: char| c.is_whitespace() || c == '(' || c == ')').find_map(|word| {
             let (path, rest) = word.split_once(':')?;
-            let line = rest.split(':').next()?.parse::<u32>().ok()?;
+            let line = rest.split(':').next()?;
+            let line = if line.is_empty() { 1 } else { line.parse::<u32>().ok()? };
             let path = in_tree(folder, path);
             facts.tree.has(&path).then(|| Spot::line(path, line))
         });

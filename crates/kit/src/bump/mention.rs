@@ -62,11 +62,16 @@ impl Mentions {
         for one in &self.group {
             let (image, spot) = (one.name.clone(), one.spot.clone());
             match (&one.digest, &new.digest) {
-                _ if one.tag.is_empty() => return Err(Refused::NoTag { image, spot }),
+                (None, _) if one.tag.is_empty() => return Err(Refused::NoTag { image, spot }),
                 (Some(_), None) => return Err(Refused::Pinned { image, spot }),
                 (None, Some(_)) => return Err(Refused::NotPinned { image, spot }),
-                _ if one.tag == new.tag && one.digest == new.digest => {}
-                _ => open.push(one),
+                _ => {
+                    // One that is named by its digest alone stays so.
+                    let has_tag = one.tag.is_empty() || one.tag == new.tag;
+                    if !has_tag || one.digest != new.digest {
+                        open.push(one);
+                    }
+                }
             }
         }
         Ok(open)

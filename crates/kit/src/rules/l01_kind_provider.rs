@@ -21,8 +21,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts) -> Vec<Finding> {
-    let crds: Vec<&Object> =
-        facts.of_kind("apiextensions.k8s.io", "CustomResourceDefinition").collect();
+    let crds: Vec<&Object> = facts
+        .of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
+        .chain(facts.of_kind("apiextensions.crossplane.io", "CompositeResourceDefinition"))
+        .collect();
     let mut told = BTreeSet::new();
     let mut findings = Vec::new();
     for object in facts.applied() {
@@ -67,9 +69,12 @@ fn is_kubernetes(group: &str) -> bool {
     group.is_empty() || matches!(group, "apps" | "batch" | "autoscaling" | "policy" | "extensions")
 }
 
+/// Whether a CRD, or Crossplane's definition of which it makes one, defines the object's kind.
 fn defines(crd: &Object, object: &Object) -> bool {
     crd.node.str_at("spec/group") == Some(object.group())
-        && crd.node.str_at("spec/names/kind") == Some(&object.kind)
+        && ["spec/names/kind", "spec/claimNames/kind"]
+            .iter()
+            .any(|kind| crd.node.str_at(kind) == Some(&object.kind))
 }
 
 /// Whether what `provider` applies is there when `user` begins. What is defined by the same owner is

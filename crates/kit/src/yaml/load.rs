@@ -23,6 +23,8 @@ pub struct Loaded {
     pub faults: Vec<Fault>,
     /// Every comment, in order.
     pub comments: Vec<Comment>,
+    /// The first fault that cost a document: an engine cannot read the file either, or should not try.
+    pub unread: Option<Fault>,
 }
 
 /// Something that is wrong at a place.
@@ -54,8 +56,7 @@ pub fn load(bytes: &[u8]) -> Loaded {
     if bytes.len() > MAX_BYTES {
         let reason =
             format!("the file has {} bytes; more than {MAX_BYTES} are not read", bytes.len());
-        loaded.faults.push(fault(1, 1, reason));
-        return loaded;
+        return loaded.without(fault(1, 1, reason));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -64,8 +65,7 @@ pub fn load(bytes: &[u8]) -> Loaded {
             let line = before.iter().filter(|b| **b == b'\n').count();
             let column = before.rsplit(|b| *b == b'\n').next().map_or(0, <[u8]>::len);
             let reason = "the file is not UTF-8 from here on".to_owned();
-            loaded.faults.push(fault(small(line) + 1, small(column) + 1, reason));
-            return loaded;
+            return loaded.without(fault(small(line) + 1, small(column) + 1, reason));
         }
     };
     let mut room = MAX_NODES;
@@ -78,12 +78,22 @@ pub fn load(bytes: &[u8]) -> Loaded {
             anchors: HashMap::new(),
             loaded: &mut loaded,
         };
-        if let Err(found) = builder.stream(document.text) {
-            builder.loaded.faults.push(found);
-        }
+        let read = builder.stream(document.text);
         room = builder.room;
+        if let Err(found) = read {
+            loaded = loaded.without(found);
+        }
     }
     loaded
+}
+
+impl Loaded {
+    /// With a fault that cost a document.
+    fn without(mut self, fault: Fault) -> Self {
+        self.unread.get_or_insert_with(|| fault.clone());
+        self.faults.push(fault);
+        self
+    }
 }
 
 fn small(number: usize) -> u32 {

@@ -275,6 +275,12 @@ async fn plain_manifests_kustomize_images_and_arguments_are_changed_too() {
     assert_eq!(read(at, "kustomization.yaml"), kustomization("v8"));
     assert!(plan.diff().contains("-    newTag: v7\n+    newTag: v8\n"), "{}", plan.diff());
     assert!(bump(&folder, &order(&[&web, "other=v8"], false)).await.is_empty());
+
+    // An image that is named by its digest alone stays so.
+    let bare = |c: char| format!("registry.example.test/web@{}", digest(c));
+    write(at, "pod.yaml", &pod(&bare('a'), "registry.example.test/other"));
+    bump(&folder, &order(&[&web], false)).await;
+    assert_eq!(read(at, "pod.yaml"), pod(&bare('b'), "registry.example.test/other"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bump;
+mod loaders;
 mod renderer;
 mod rules;
 mod seeds;
