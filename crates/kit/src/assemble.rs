@@ -19,6 +19,8 @@ use crate::render::wire::{Answer, Request, StrictRequest, Verdict};
 use crate::settings::{self, Settings};
 use crate::tree::{Tree, TreeError};
 
+pub(crate) use releases::base64;
+
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

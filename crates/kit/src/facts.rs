@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::finding::{Finding, Spot};
 use crate::flux::HelmRelease;
 use crate::object::{Object, Owner};
-use crate::render::wire::{Lookup, Verdict};
+use crate::render::wire::{Lookup, Read, Verdict};
 use crate::settings::Settings;
 use crate::substitute::SubstituteError;
 use crate::tree::{Listing, Tree};
@@ -88,6 +88,8 @@ pub struct Rendering {
     pub own_values: Json,
     /// What templates asked the cluster for.
     pub lookups: Vec<Lookup>,
+    /// What templates look at below `.Values`; empty when that is not known.
+    pub reads: Vec<Read>,
     /// How many objects a rendering has in which every lookup finds nothing.
     pub objects_without_world: usize,
     /// Objects that came out differently when rendered again, by their place in `Facts::objects`.
@@ -138,6 +140,14 @@ impl Facts {
         name: &str,
     ) -> Option<&Object> {
         self.objects.iter().find(|object| object.is(group, kind) && object.named(namespace, name))
+    }
+
+    /// The namespace of an object; for one whose kind is not known here, its release's.
+    pub fn home<'a>(&'a self, object: &'a Object) -> Option<&'a str> {
+        object.namespace.as_deref().or_else(|| match object.owner {
+            Owner::Release(at) => Some(self.releases[at].declared.target_namespace.as_str()),
+            _ => None,
+        })
     }
 
     /// The HelmRelease's own object.

@@ -21,13 +21,16 @@ mod image;
 mod kinds;
 mod lint;
 mod object;
+mod quantity;
 mod refs;
 mod release;
 pub mod render;
 mod rules;
+mod script;
 mod settings;
 mod shell;
 mod substitute;
+mod template;
 mod tree;
 pub mod yaml;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::finding::Spot;
 use crate::kinds;
 use crate::tree::{SourceFile, Tree};
-use crate::yaml::{Node, Span, Step, Value};
+use crate::yaml::{Node, Span, Step, Style, Value};
 
 /// One API object.
 #[derive(Debug, Clone)]
@@ -125,6 +125,16 @@ impl Object {
         }
     }
 
+    /// The labels of the Pods it makes, if it makes any and they have some.
+    pub fn pod_labels(&self) -> Option<&Node> {
+        let template = match (self.group(), self.kind.as_str()) {
+            ("", "Pod") => &*self.node,
+            ("batch", "CronJob") => self.node.at("spec/jobTemplate/spec/template")?,
+            _ => self.pod_spec().and_then(|_| self.node.at("spec/template"))?,
+        };
+        template.at("metadata/labels")
+    }
+
     /// Every container of its Pods: ordinary ones, init containers and ephemeral ones.
     pub fn containers(&self) -> Vec<&Node> {
         let kinds = ["initContainers", "containers", "ephemeralContainers"];
@@ -154,6 +164,26 @@ impl Object {
                 template_spot(tree, name, line, node)
             }
         }
+    }
+
+    /// Where a line of a text of several lines stands, counted from 0; for a text that is no block, where
+    /// the text stands.
+    pub fn line_spot(&self, node: &Node, line: usize) -> Spot {
+        let is_block = node.scalar().is_some_and(|scalar| scalar.style == Style::Block);
+        let Some(below) = u32::try_from(line).ok().filter(|_| is_block) else {
+            return self.spot(node);
+        };
+        let spot = self.spot(node);
+        let Source::Template { lines, .. } = &self.source else {
+            return Spot::line(spot.file, spot.line + below);
+        };
+        let number = node.span.line + below;
+        let at = usize::try_from(number.saturating_sub(1)).unwrap_or(0);
+        if lines.get(at).is_none_or(|(_, line)| *line == 0) {
+            return spot;
+        }
+        let span = Span { line: number, ..Span::default() };
+        self.spot(&Node { span, value: Value::List(Vec::new()) })
     }
 
     fn built_spot(

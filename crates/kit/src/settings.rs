@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::finding::{Finding, Spot};
+use crate::quantity::thousandths;
 use crate::tree::SourceFile;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Entry, Node, Value};
 
 /// The file's name.
 pub const FILE_NAME: &str = "catalyst-kit.yaml";
@@ -22,6 +23,8 @@ enum Shape {
     Variables,
     Objects,
     Ranges,
+    Numbers,
+    Capacity,
 }
 
 /// Every member: its name, its form, and what it says. The schema and the reader both go by it.
@@ -48,6 +51,8 @@ const MEMBERS: &[(&str, Shape, &str)] = &[
     ("reservedSlots", Shape::Ranges, "Slots that nobody may take, such as \"36-48\"."),
     ("foreignWords", Shape::Texts, "Words that must not be left in a manifest."),
     ("coldStartSeconds", Shape::Number, "How long a new node may take until Pods run on it."),
+    ("capacity", Shape::Capacity, "What the machines have together, and how many they are."),
+    ("userDataBytes", Shape::Numbers, "Bytes of the longest value of a name in user data."),
 ];
 
 impl Shape {
@@ -62,6 +67,22 @@ impl Shape {
             Self::Texts => (texts, "takes a list of texts"),
             Self::Ranges => (texts, "takes a list of ranges such as `36-48`"),
             Self::Objects => (is_list, "takes a list of manifests"),
+            Self::Numbers => {
+                let all = node.entries().iter().all(|entry| entry.value.int().is_some());
+                (node.is_map() && all, "takes a mapping of whole numbers")
+            }
+            Self::Capacity => {
+                let is_known = |entry: &Entry| match entry.name() {
+                    "cpu" | "memory" => entry.value.text().and_then(thousandths).is_some(),
+                    "nodes" => entry.value.int().is_some_and(|nodes| nodes > 0),
+                    _ => false,
+                };
+                let all = node.entries().iter().all(is_known);
+                (
+                    node.is_map() && all,
+                    "takes the quantities `cpu` and `memory`, and the number `nodes`",
+                )
+            }
             Self::Variables => {
                 let all = node.entries().iter().all(|entry| is_text(&entry.value));
                 (matches!(node.value, Value::Map(_)) && all, "takes a mapping of texts")
@@ -79,6 +100,21 @@ impl Shape {
             Self::Ranges => list(json!({ "type": "string", "pattern": "^[0-9]+(-[0-9]+)?$" })),
             Self::Objects => {
                 list(json!({ "type": "object", "required": ["apiVersion", "kind", "metadata"] }))
+            }
+            Self::Numbers => {
+                json!({ "type": "object", "additionalProperties": { "type": "integer" } })
+            }
+            Self::Capacity => {
+                let quantity = json!({ "type": ["string", "number"] });
+                json!({
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "cpu": quantity,
+                        "memory": quantity,
+                        "nodes": { "type": "integer", "minimum": 1 },
+                    },
+                })
             }
             Self::Variables => {
                 let value = json!({ "type": ["string", "number", "boolean"] });
@@ -130,6 +166,10 @@ pub struct Settings {
     pub foreign_words: Vec<String>,
     /// Seconds a new node may take until Pods run on it; hooks that wait must outlast it.
     pub cold_start_seconds: Option<i64>,
+    /// What the machines have together: `cpu`, `memory`, and `nodes` they are spread over.
+    pub capacity: Option<Node>,
+    /// Bytes of the longest value of a name in templates of user data.
+    pub user_data_bytes: BTreeMap<String, i64>,
     /// Where the file is.
     pub file: Option<String>,
 }
@@ -184,6 +224,11 @@ impl Settings {
             "allowedImages" => self.allowed_images = texts(),
             "foreignWords" => self.foreign_words = texts(),
             "coldStartSeconds" => self.cold_start_seconds = node.int(),
+            "capacity" => self.capacity = Some(node.clone()),
+            "userDataBytes" => {
+                let pair = |entry: &Entry| Some((entry.name().to_owned(), entry.value.int()?));
+                self.user_data_bytes = node.entries().iter().filter_map(pair).collect();
+            }
             "reservedSlots" => {
                 for range in texts() {
                     let (from, to) = range.split_once('-').unwrap_or((&range, &range));
@@ -222,6 +267,8 @@ mod tests {
                 Shape::Ranges => "['36-48', 49]",
                 Shape::Variables => "{A: b}",
                 Shape::Objects => "[{kind: A}]",
+                Shape::Numbers => "{ca: 4096}",
+                Shape::Capacity => "{cpu: 500m, memory: 16Gi, nodes: 2}",
             };
             let taken = take(name, value).unwrap();
             assert_ne!(format!("{taken:?}"), empty, "`{name}` is not kept");
@@ -241,6 +288,10 @@ mod tests {
             ("given", "{a: b}"),
             ("reservedSlots", "[a]"),
             ("coldStartSeconds", "soon"),
+            ("capacity", "{cpu: much}"),
+            ("capacity", "{cpu: 1, disks: 2}"),
+            ("capacity", "{nodes: 0}"),
+            ("userDataBytes", "{ca: long}"),
         ] {
             assert!(take(name, value).is_err(), "{name}: {value}");
         }

@@ -188,6 +188,20 @@ impl Node {
         }
     }
 
+    /// Calls `visit` for every key with its value, here and below.
+    pub fn walk_entries<'a>(&'a self, visit: &mut dyn FnMut(&'a Entry)) {
+        match &self.value {
+            Value::Scalar(_) => {}
+            Value::List(items) => items.iter().for_each(|item| item.walk_entries(visit)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    visit(entry);
+                    entry.value.walk_entries(visit);
+                }
+            }
+        }
+    }
+
     /// The steps from here to `wanted`, a node borrowed from this tree (a key counts as its value).
     pub fn path_to(&self, wanted: &Node) -> Option<Vec<Step>> {
         if std::ptr::eq(self, wanted) {

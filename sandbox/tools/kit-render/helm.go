@@ -67,6 +67,8 @@ type helmAnswer struct {
 	Values map[string]any `json:"values,omitempty"`
 	// Files of Lines, by number.
 	Files []string `json:"files,omitempty"`
+	// Reads are the paths of `.Values` that templates look at; nothing when that is not known.
+	Reads []read `json:"reads,omitempty"`
 }
 
 // document is one object as text.
@@ -108,6 +110,12 @@ func renderHelm(req *helmRequest) (*helmAnswer, error) {
 	}
 	if values, err := chartutil.CoalesceValues(ch, req.Values); err == nil {
 		answer.Values = values
+	}
+	if req.Lines {
+		// Helm's own work has left its traces in the chart; this one is as its author wrote it.
+		if fresh, err := loadChart(req); err == nil {
+			answer.Reads, _ = reads(fresh, req.Values)
+		}
 	}
 	if req.Lines || req.World != nil {
 		if err := trace(req, answer); err != nil {

@@ -139,7 +139,8 @@ fn as_stored(node: &Node) -> Json {
     object
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// A text in base64, as Secrets hold it.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
@@ -279,7 +280,9 @@ fn add_rendering(
     answer: HelmAnswer,
     count: usize,
 ) {
-    let HelmAnswer { chart, documents, crds, notes, lookups, unstable, values, files, .. } = answer;
+    let HelmAnswer {
+        chart, documents, crds, notes, lookups, unstable, values, files, reads, ..
+    } = answer;
     let folder = facts.releases[at].chart.as_ref().and_then(|chart| chart.folder.clone());
     let place = |path: &str| in_tree(folder.as_deref(), path);
     let files: Arc<[String]> = files.iter().map(|path| place(path)).collect();
@@ -301,6 +304,7 @@ fn add_rendering(
         values,
         own_values: request.values.clone(),
         lookups,
+        reads,
         objects_without_world: count,
         unstable: chancy,
         notes,

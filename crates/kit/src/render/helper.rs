@@ -29,12 +29,13 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const WORDS_LIMIT: u64 = 4 << 10;
 
 /// The renderer's files, as this program was built with them.
-const SOURCES: [(&str, &[u8]); 7] = [
+const SOURCES: [(&str, &[u8]); 8] = [
     ("helm.go", include_bytes!("../../../../sandbox/tools/kit-render/helm.go")),
     ("identity.go", include_bytes!("../../../../sandbox/tools/kit-render/identity.go")),
     ("kustomize.go", include_bytes!("../../../../sandbox/tools/kit-render/kustomize.go")),
     ("main.go", include_bytes!("../../../../sandbox/tools/kit-render/main.go")),
     ("marks.go", include_bytes!("../../../../sandbox/tools/kit-render/marks.go")),
+    ("reads.go", include_bytes!("../../../../sandbox/tools/kit-render/reads.go")),
     ("strict.go", include_bytes!("../../../../sandbox/tools/kit-render/strict.go")),
     ("world.go", include_bytes!("../../../../sandbox/tools/kit-render/world.go")),
 ];

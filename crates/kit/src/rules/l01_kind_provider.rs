@@ -79,7 +79,7 @@ fn defines(crd: &Object, object: &Object) -> bool {
 
 /// Whether what `provider` applies is there when `user` begins. What is defined by the same owner is
 /// the matter of L02.
-fn comes_before(facts: &Facts, provider: Owner, user: Owner) -> bool {
+pub(super) fn comes_before(facts: &Facts, provider: Owner, user: Owner) -> bool {
     match (provider, user) {
         (Owner::Given, _) => true,
         (provider, user) if provider == user => true,

@@ -4,7 +4,7 @@ use super::{Decidability, Rule};
 use crate::facts::{Facts, is_yaml};
 use crate::finding::{Finding, Severity, Spot};
 use crate::render::FILE_NAMES;
-use crate::yaml::Loaded;
+use crate::yaml::{Loaded, Node, ScalarKind};
 
 pub(super) const RULE: Rule = Rule {
     id: "L37",
@@ -35,7 +35,42 @@ fn check(facts: &Facts) -> Vec<Finding> {
             judge(facts, path, &mut findings);
         }
     }
+    for release in &facts.releases {
+        let object = facts.declaration(release);
+        if let Some(values) = object.node.at("spec/values") {
+            traps(values, &mut |node, what| {
+                findings.push(trap(object.spot(node), what));
+            });
+        }
+    }
     findings
+}
+
+/// A word of YAML that Helm takes for something else than its author.
+fn trap(spot: Spot, what: String) -> Finding {
+    let cause = "Helm reads YAML 1.1, and every number as one of floating point";
+    RULE.at(spot, what).warning().cause(cause).fix("put it in quotes")
+}
+
+fn traps(values: &Node, tell: &mut dyn FnMut(&Node, String)) {
+    const EXACT: i64 = 1 << 53;
+    values.walk_entries(&mut |entry| {
+        let (key, value) = (entry.key.scalar(), entry.value.scalar());
+        if let Some(ScalarKind::Bool(means)) = key.map(|key| key.kind) {
+            tell(&entry.key, format!("the key `{}` becomes `{means}`", entry.name()));
+        }
+        let Some((value, ScalarKind::Int(number))) = value.map(|value| (value, value.kind)) else {
+            return;
+        };
+        let name = entry.name().to_ascii_lowercase();
+        let octal = value.text.len() > 1 && value.text.starts_with('0');
+        let is_digits = value.text.bytes().all(|byte| byte.is_ascii_digit());
+        if octal && is_digits && !name.ends_with("mode") && !name.ends_with("umask") {
+            tell(&entry.value, format!("`{}` becomes {number}", value.text));
+        } else if number.checked_abs().is_none_or(|number| number > EXACT) {
+            tell(&entry.value, format!("{number} has more digits than Helm keeps"));
+        }
+    });
 }
 
 /// A template stands for itself only after rendering.
@@ -50,6 +85,14 @@ fn judge(facts: &Facts, path: &str, findings: &mut Vec<Finding>) {
         let mut spot = Spot::line(path, fault.line);
         spot.column = fault.column;
         findings.push(RULE.at(spot, fault.reason.clone()));
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.starts_with("values") && facts.in_chart(path) {
+        for doc in documents {
+            traps(&doc.root, &mut |node, what| {
+                findings.push(trap(Spot::span(path, node.span), what));
+            });
+        }
     }
     if documents.is_empty() && faults.is_empty() && !is_note(&file.text()) {
         let finding = RULE.at(Spot::line(path, 1), "the file holds nothing");

@@ -138,6 +138,19 @@ pub struct HelmAnswer {
     /// Template files by number.
     #[serde(default)]
     pub files: Vec<String>,
+    /// What templates look at below `.Values`; nothing when that is not known.
+    #[serde(default)]
+    pub reads: Vec<Read>,
+}
+
+/// One path of `.Values` that templates look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// The keys; none for all values.
+    pub path: Vec<String>,
+    /// Whether everything below counts as looked at.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 /// One object as text.

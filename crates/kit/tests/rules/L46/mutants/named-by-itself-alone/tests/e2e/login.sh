@@ -1,0 +1,2 @@
+#!/bin/sh
+# login.sh
