@@ -69,7 +69,9 @@ pub async fn assemble(
     if alone.is_none() {
         builds::add(&mut facts, options.profile.as_deref(), renderer).await;
     }
-    if alone.is_none() && facts.builds.is_empty() && facts.problems.is_empty() {
+    let is_module = |path: &String| path.ends_with(".tf") || path.ends_with(".tftpl");
+    let has_module = facts.listing.files.iter().any(is_module);
+    if alone.is_none() && facts.builds.is_empty() && facts.problems.is_empty() && !has_module {
         let message = "there is nothing here to judge: no kustomization file, manifest or chart";
         let fix = "name the folder of a kit, or of a chart";
         facts.problems.push(Finding::load(Spot::file(shown(&options.target)), message, fix));

@@ -35,14 +35,6 @@ fn check(facts: &Facts) -> Vec<Finding> {
             judge(facts, path, &mut findings);
         }
     }
-    for release in &facts.releases {
-        let object = facts.declaration(release);
-        if let Some(values) = object.node.at("spec/values") {
-            traps(values, &mut |node, what| {
-                findings.push(trap(object.spot(node), what));
-            });
-        }
-    }
     findings
 }
 
@@ -87,9 +79,12 @@ fn judge(facts: &Facts, path: &str, findings: &mut Vec<Finding>) {
         findings.push(RULE.at(spot, fault.reason.clone()));
     }
     let name = path.rsplit('/').next().unwrap_or(path);
-    if name.starts_with("values") && facts.in_chart(path) {
-        for doc in documents {
-            traps(&doc.root, &mut |node, what| {
+    let is_values = name.starts_with("values") && facts.in_chart(path);
+    for doc in documents {
+        let of_release = doc.root.at("spec/values");
+        let of_release = of_release.filter(|_| doc.root.str_at("kind") == Some("HelmRelease"));
+        if let Some(values) = of_release.or(Some(&doc.root).filter(|_| is_values)) {
+            traps(values, &mut |node, what| {
                 findings.push(trap(Spot::span(path, node.span), what));
             });
         }

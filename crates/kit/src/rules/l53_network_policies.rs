@@ -61,7 +61,7 @@ fn rules_spot(policy: &Object, direction: Direction) -> Spot {
     let spec = policy.node.get("spec");
     let stated =
         spec.and_then(|spec| spec.entry(direction.rules()).or_else(|| spec.entry("policyTypes")));
-    stated.map_or_else(|| policy.place(), |entry| policy.spot(&entry.key))
+    stated.map_or_else(|| policy.place(), |entry| policy.spot(&entry.value))
 }
 
 /// Whoever calls by name must reach the cluster's name server.

@@ -55,6 +55,10 @@ pub(super) fn forbids<'a>(
     let targets = targets(ends);
     // Without Pods nothing is known of the other end; of a Service without a selector neither.
     let target = targets.first()?;
+    // What answers itself by its own Service's name is not the matter here.
+    if targets.iter().any(|target| std::ptr::eq(*target, ends.caller)) {
+        return None;
+    }
     let (subject, other) = match direction {
         Direction::Out => (ends.caller, *target),
         Direction::In => (*target, ends.caller),
