@@ -4,10 +4,13 @@
 //! and every transaction of a replica carries its [`Fence`]: what an older epoch sends is refused.
 //! [`Sqlite`] keeps it in one file; several replicas share one in Postgres, behind the same trait.
 
+mod channels;
 mod money_moves;
 mod records;
+mod registry;
 mod schema;
 mod sqlite;
+mod users;
 
 use std::error::Error;
 
@@ -20,6 +23,9 @@ use crate::{
     usage::{Usage, UsageSource},
 };
 
+pub use registry::{
+    Added, KeyProfile, KeyRules, KeySecret, NewChannel, NewUser, Note, Registry, UserRow,
+};
 pub use sqlite::Sqlite;
 
 /// Who speaks to the book.
@@ -427,6 +433,14 @@ pub trait Book: Send {
     /// # Errors
     /// The book is not available.
     fn audit(&mut self) -> Result<Audit, BookError>;
+
+    /// The records beside the money.
+    ///
+    /// # Errors
+    /// This book keeps none.
+    fn registry(&mut self) -> Result<&mut dyn Registry, BookError> {
+        Err(BookError::Invalid("this book keeps money alone"))
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The book's tables in SQLite, as migrations that are only ever added to.
 
 /// Each brings the schema from the version of its place to the next.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 /// Where credits come from: its balance is minus all credits.
 pub(super) const CREDITS: u64 = 1;
@@ -112,4 +112,56 @@ CREATE TABLE price (
     body      TEXT NOT NULL,
     signature TEXT NOT NULL
 ) STRICT;
+";
+
+const SECOND: &str = "
+CREATE TABLE channel (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    name           TEXT NOT NULL UNIQUE,
+    definition     TEXT NOT NULL,
+    sealed         BLOB,
+    digest         BLOB NOT NULL CHECK (length(digest) = 32),
+    enabled        INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    reason         TEXT NOT NULL,
+    attestation    TEXT CHECK (attestation IN ('in-cluster', 'commercial-contract', 'byok')),
+    attested_by    TEXT NOT NULL,
+    reference      TEXT NOT NULL,
+    attested_until INTEGER,
+    CHECK (enabled = 0 OR (attestation IS NOT NULL
+        AND (attestation = 'byok' OR trim(attested_by) <> '')
+        AND (attestation <> 'commercial-contract' OR trim(reference) <> '')))
+) STRICT;
+
+CREATE TABLE user (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    external_id     TEXT NOT NULL UNIQUE,
+    email           TEXT NOT NULL,
+    tenant          TEXT NOT NULL,
+    tier            TEXT NOT NULL,
+    metadata        TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    account         INTEGER NOT NULL REFERENCES account (id),
+    key             INTEGER NOT NULL REFERENCES key (id),
+    disabled        INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+    created_at      INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE key_profile (
+    key   INTEGER PRIMARY KEY REFERENCES key (id),
+    name  TEXT NOT NULL,
+    rules TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE note (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     INTEGER NOT NULL,
+    actor  TEXT NOT NULL,
+    place  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER note_is_not_changed BEFORE UPDATE ON note
+    BEGIN SELECT raise(ABORT, 'a note is never changed'); END;
+CREATE TRIGGER note_is_not_removed BEFORE DELETE ON note
+    BEGIN SELECT raise(ABORT, 'a note is never removed'); END;
 ";

@@ -12,11 +12,17 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
     AccountKind, Audit, Book, BookError, Claim, Credited, Entry, Fence, Granted, KeyRow, LogEnd,
-    NewKey, Shipment, Statement, Wish, WriteOff, money_moves, records, schema::MIGRATIONS,
+    NewKey, Shipment, Statement, Wish, WriteOff, channels, money_moves, records,
+    registry::{
+        Added, KeyProfile, KeyRules, KeySecret, NewChannel, NewUser, Note, Registry, UserRow,
+    },
+    schema::MIGRATIONS,
+    users,
 };
 use crate::{
+    channel::ChannelRow,
     clock::WallMillis,
-    id::{AccountId, KeyId, ReplicaId, Seq},
+    id::{AccountId, ChannelId, KeyId, ReplicaId, RequestId, Seq},
     money::{Currency, Nano},
     price::{PriceVersion, SignedPriceBook},
 };
@@ -71,7 +77,13 @@ impl Sqlite {
     /// Does to the book what nobody should.
     #[cfg(test)]
     pub(crate) fn tamper(&mut self, sql: &str) {
-        self.connection.execute_batch(sql).unwrap();
+        self.try_tamper(sql).unwrap();
+    }
+
+    /// Tries to do to the book what it should not let happen.
+    #[cfg(test)]
+    pub(crate) fn try_tamper(&mut self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.execute_batch(sql)
     }
 
     fn prepare(mut connection: Connection) -> Done<Self> {
@@ -195,5 +207,67 @@ impl Book for Sqlite {
 
     fn audit(&mut self) -> Done<Audit> {
         self.read(records::audit)
+    }
+    fn registry(&mut self) -> Done<&mut dyn Registry> {
+        Ok(self)
+    }
+}
+
+impl Registry for Sqlite {
+    fn add_channel(&mut self, channel: &NewChannel) -> Done<Added<ChannelId>> {
+        self.write(|t| channels::add(t, channel))
+    }
+
+    fn channels(&mut self) -> Done<Vec<ChannelRow>> {
+        self.read(channels::all)
+    }
+
+    fn enable_channel(&mut self, channel: ChannelId, enabled: bool, reason: &str) -> Done<()> {
+        self.write(|t| channels::enable(t, channel, enabled, reason))
+    }
+
+    fn remove_channel(&mut self, channel: ChannelId) -> Done<()> {
+        self.write(|t| channels::remove(t, channel))
+    }
+
+    fn sign_up(
+        &mut self,
+        user: &NewUser,
+        key: &KeySecret,
+        now: WallMillis,
+    ) -> Done<Added<UserRow>> {
+        self.write(|t| users::sign_up(t, user, key, now))
+    }
+
+    fn user(&mut self, external_id: &str) -> Done<Option<UserRow>> {
+        self.read(|t| users::find(t, external_id))
+    }
+
+    fn rotate_key(&mut self, user: u64, key: &KeySecret) -> Done<UserRow> {
+        self.write(|t| users::rotate_key(t, user, key))
+    }
+
+    fn disable_user(&mut self, user: u64) -> Done<()> {
+        self.write(|t| users::disable(t, user))
+    }
+
+    fn add_named_key(&mut self, key: &NewKey, name: &str, rules: &KeyRules) -> Done<KeyRow> {
+        self.write(|t| users::add_named_key(t, key, name, rules))
+    }
+
+    fn profiles_after(&mut self, version: u64, most: u32) -> Done<Vec<KeyProfile>> {
+        self.read(|t| users::profiles_after(t, version, most))
+    }
+
+    fn entry_of(&mut self, request: RequestId) -> Done<Option<(AccountId, Entry)>> {
+        self.read(|t| users::entry_of(t, request))
+    }
+
+    fn note(&mut self, note: &Note) -> Done<()> {
+        self.write(|t| channels::note(t, note))
+    }
+
+    fn notes(&mut self, after: u64, most: u32) -> Done<Vec<Note>> {
+        self.read(|t| channels::notes(t, after, most))
     }
 }

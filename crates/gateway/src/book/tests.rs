@@ -269,6 +269,8 @@ fn a_book_outlives_its_connection_and_is_ours_alone() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+mod registry;
+
 mod sizes {
     use proptest::prelude::*;
 

@@ -35,6 +35,14 @@ struct State {
     fail_at: Option<(u64, io::ErrorKind)>,
     crashed: bool,
     free: u64,
+    lies: Option<Lie>,
+}
+
+/// A sync that says it is done and does nothing: a ledger on such a disk must be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    Data,
+    Names,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +79,7 @@ impl SimDisk {
             fail_at: None,
             crashed: false,
             free: u64::MAX,
+            lies: None,
         })))
     }
 
@@ -88,6 +97,10 @@ impl SimDisk {
     pub(crate) fn fail_after(&self, operations: u64, kind: io::ErrorKind) {
         let mut state = self.state();
         state.fail_at = Some((state.operations + operations, kind));
+    }
+
+    pub(crate) fn lie(&self, lie: Option<Lie>) {
+        self.state().lies = lie;
     }
 
     /// Says from here on that so many bytes are free.
@@ -278,6 +291,9 @@ impl Disk for SimDisk {
     fn sync_folder(&self) -> io::Result<()> {
         let mut state = self.state();
         State::done(state.tick()?)?;
+        if state.lies == Some(Lie::Names) {
+            return Ok(());
+        }
         state.durable_names = state.names.clone();
         state.pending.clear();
         Ok(())
@@ -336,6 +352,9 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        if self.disk.state().lies == Some(Lie::Data) {
+            return Ok(());
+        }
         self.with(|inode, dies| {
             State::done(dies)?;
             inode.durable.clone_from(&inode.bytes);

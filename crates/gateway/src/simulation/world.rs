@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use super::{book::SimBook, dice::Dice, disk::SimDisk};
+use super::{
+    book::SimBook,
+    dice::Dice,
+    disk::{Lie, SimDisk},
+};
 use crate::{
     book::{AccountKind, Book, BookError, Entry},
     clock::{Clock, WallMillis},
@@ -119,7 +123,13 @@ struct World {
 
 /// Runs the schedule of `seed`; the error says what a client was told and the book does not know.
 pub(crate) fn run(seed: u64, policy: Policy) -> Result<Outcome, String> {
+    run_on(seed, policy, None)
+}
+
+/// The same on a disk that lies about its syncs.
+pub(crate) fn run_on(seed: u64, policy: Policy, lie: Option<Lie>) -> Result<Outcome, String> {
     let mut world = World::new(seed);
+    world.disk.lie(lie);
     let lives = 1 + world.dice.below(3);
     for _ in 0..lives {
         let faults = [0, 0, 5, 20][world.dice.below(4) as usize];
@@ -479,6 +489,14 @@ mod tests {
     fn a_recovery_that_charges_every_reserve_is_found() {
         let found = (0..200).find_map(|seed| run(seed, Policy::ChargeAll).err());
         assert!(found.is_some_and(|broken| broken.contains("request")));
+    }
+
+    #[test]
+    fn a_sync_that_is_missing_is_found() {
+        for lie in [Lie::Data, Lie::Names] {
+            let found = (0..300).find_map(|seed| run_on(seed, Policy::default(), Some(lie)).err());
+            assert!(found.is_some(), "{lie:?}");
+        }
     }
 
     #[test]
