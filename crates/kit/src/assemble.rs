@@ -3,6 +3,7 @@
 //! Entry point: [`assemble`]. Nothing is left out in silence: what cannot be read, built, found or
 //! rendered becomes a problem among the facts. The only process is the renderer's.
 
+mod again;
 mod builds;
 mod charts;
 mod releases;
@@ -17,6 +18,7 @@ use crate::object::{Identity, Object, Owner, Source};
 use crate::render::Renderer;
 use crate::render::wire::{Answer, Request, StrictRequest, Verdict};
 use crate::settings::{self, Settings};
+pub(crate) use crate::tree::join;
 use crate::tree::{Tree, TreeError};
 
 pub(crate) use releases::base64;
@@ -61,8 +63,11 @@ pub async fn assemble(
         verdicts: Vec::new(),
         releases: Vec::new(),
         substitutions: Vec::new(),
+        released: Vec::new(),
         problems,
     };
+    let before = facts.settings.released.clone();
+    facts.listing.files.retain(|file| !is_below(before.as_deref(), file));
     report_unreadable(&mut facts);
     add_given(&mut facts);
     let alone = charts::alone(&facts);
@@ -177,12 +182,14 @@ fn shown(folder: &str) -> &str {
     if folder.is_empty() { "." } else { folder }
 }
 
+/// Whether a file lies in a folder, if there is one.
+fn is_below(folder: Option<&str>, file: &str) -> bool {
+    let rest = folder.and_then(|folder| file.strip_prefix(folder));
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Whether a file may hold manifests of a folder that Flux would list by itself.
 fn is_manifest(files: &[String], path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     is_yaml(path) && name != settings::FILE_NAME && !in_chart(files, path)
-}
-
-pub(crate) fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

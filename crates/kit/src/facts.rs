@@ -38,6 +38,8 @@ pub struct Facts {
     pub releases: Vec<Release>,
     /// Substitutions that failed.
     pub substitutions: Vec<FailedSubstitution>,
+    /// What was applied by the version before, where `catalyst-kit.yaml` says where that is.
+    pub released: Vec<Object>,
     /// What could not be read or rendered.
     pub problems: Vec<Finding>,
 }
@@ -98,6 +100,17 @@ pub struct Rendering {
     pub notes: String,
     /// Bytes of everything rendered.
     pub bytes: usize,
+    /// The same with other tags of images, for a chart in a folder of the tree whose values hold some.
+    pub bump: Option<Bump>,
+}
+
+/// A rendering with other tags of images.
+#[derive(Debug, Clone)]
+pub struct Bump {
+    /// Each value that holds a tag, as `images.smeTag`, and the tag it had in this rendering.
+    pub tags: Vec<(String, String)>,
+    /// Its objects in the order of Helm, or why there are none.
+    pub objects: Result<Vec<Object>, String>,
 }
 
 /// A substitution that failed.
@@ -184,6 +197,24 @@ impl Facts {
             }
         }
         seen
+    }
+
+    /// The build that brings an owner into the cluster, itself asked for by nothing here; none for what
+    /// is given. Owners below different roots may belong to different clusters.
+    pub fn root_of(&self, owner: Owner) -> Option<usize> {
+        let mut owner = owner;
+        // Each step leads from a build to the one that holds its Kustomization.
+        for _ in 0..=self.builds.len() {
+            match owner {
+                Owner::Given => return None,
+                Owner::Release(at) => owner = self.declaration(&self.releases[at]).owner,
+                Owner::Build(at) => match self.builds[at].object {
+                    Some(object) => owner = self.objects[object].owner,
+                    None => return Some(at),
+                },
+            }
+        }
+        None
     }
 
     /// Who applies an object, as a person says it.

@@ -36,7 +36,9 @@ pub mod yaml;
 
 pub use assemble::{Options, assemble};
 pub use document::{Document, Place, Unreadable, split};
-pub use facts::{Build, Chart, Facts, FailedSubstitution, Release as ReleaseFacts, Rendering};
+pub use facts::{
+    Build, Bump, Chart, Facts, FailedSubstitution, Release as ReleaseFacts, Rendering,
+};
 pub use finding::{Finding, LOAD, Related, Severity, Spot};
 pub use flux::{Action, ChartPin, Edge, HelmRelease, duration, slot_of_file};
 pub use graph::{Graph, GraphProblem};
@@ -47,7 +49,9 @@ pub use release::{
     ApiObject, Dependency, Problem, Reading, Release, freeze, read_file, read_stream,
 };
 pub use rules::{Decidability, RULES, Rule};
-pub use settings::{FILE_NAME as SETTINGS_FILE, Settings, schema as settings_schema};
+pub use settings::{
+    Bootstrap, Expected, FILE_NAME as SETTINGS_FILE, Settings, schema as settings_schema,
+};
 pub use substitute::{SubstituteError, Variables, substitute};
 pub use tree::{Listing, SourceFile, Tree, TreeError};
 

@@ -52,6 +52,14 @@ pub struct Hook {
     pub delete_policies: Vec<String>,
 }
 
+impl Hook {
+    /// Whether Helm deletes it before it makes it anew, as it does where no policy is stated.
+    pub fn is_replaced(&self) -> bool {
+        let policies = &self.delete_policies;
+        policies.is_empty() || policies.iter().any(|policy| policy == "before-hook-creation")
+    }
+}
+
 /// Where an object's text comes from.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -184,6 +192,43 @@ impl Object {
         }
         let span = Span { line: number, ..Span::default() };
         self.spot(&Node { span, value: Value::List(Vec::new()) })
+    }
+
+    /// Where a word in a text stands in the source; `line` counts the lines of the text from 0. Where
+    /// the source has no such word, because values or patches bring it, where the text stands.
+    pub fn spot_in(&self, node: &Node, line: usize, word: &str) -> Spot {
+        let whole = self.spot(node);
+        let mut span = node.span;
+        if let Source::Built { origin, file, .. } = &self.source {
+            let Some(origin) = origin.as_deref().filter(|_| whole.file == file.path) else {
+                return whole;
+            };
+            let path = self.node.path_to(node).unwrap_or_default();
+            span = origin.follow(&path).0.span;
+        }
+        let first = span.line + u32::try_from(line).unwrap_or(0);
+        let last = span.end_line.max(first);
+        let found = (first..=last).find_map(|number| {
+            let (file, number, text) = self.source_line(number)?;
+            let at = text.find(word)?;
+            Some(word_spot(&file, number, &text, at, word))
+        });
+        found.unwrap_or(whole)
+    }
+
+    /// The line of the source that a line of this object's text comes from: file, number, text.
+    fn source_line(&self, number: u32) -> Option<(Arc<str>, u32, String)> {
+        match &self.source {
+            Source::File(file) | Source::Built { file, .. } => {
+                Some((file.path.clone(), number, file.line(number)?))
+            }
+            Source::Template { lines, files, tree, .. } => {
+                let (file, line) = *lines.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+                let name = files.get(usize::try_from(file).ok()?).filter(|_| line > 0)?;
+                let file = tree.file(name).ok()?;
+                Some((file.path.clone(), line, file.line(line)?))
+            }
+        }
     }
 
     fn built_spot(

@@ -7,6 +7,8 @@
 mod l01_kind_provider;
 mod l02_crd_with_its_objects;
 mod l04_depends_on;
+mod l05_ready_means_ready;
+mod l06_service_names;
 mod l07_slots;
 mod l08_crds_folder;
 mod l10_hook_order;
@@ -15,14 +17,23 @@ mod l13_schema;
 mod l16_state_in_hooks;
 mod l18_rbac_create_with_names;
 mod l19_rbac_width;
+mod l20_admission;
+mod l23_workloads;
 mod l24_secrets_in_git;
+mod l25_resolvable_pins;
 mod l26_tests_pin_inputs;
+mod l27_bump_follows;
 mod l28_one_publication;
+mod l29_one_version;
 mod l30_published_once;
 mod l31_self_check;
 mod l32_metadata;
+mod l33_immutable_fields;
 mod l34_live_changes;
+mod l35_bootstrap_parity;
+mod l36_one_owner;
 mod l37_files;
+mod l39_foreign_words;
 mod l40_substitution;
 mod l41_unread_values;
 mod l42_engine_parity;
@@ -47,6 +58,8 @@ pub const RULES: &[&Rule] = &[
     &l01_kind_provider::RULE,
     &l02_crd_with_its_objects::RULE,
     &l04_depends_on::RULE,
+    &l05_ready_means_ready::RULE,
+    &l06_service_names::RULE,
     &l07_slots::RULE,
     &l08_crds_folder::RULE,
     &l10_hook_order::RULE,
@@ -55,14 +68,23 @@ pub const RULES: &[&Rule] = &[
     &l16_state_in_hooks::RULE,
     &l18_rbac_create_with_names::RULE,
     &l19_rbac_width::RULE,
+    &l20_admission::RULE,
+    &l23_workloads::RULE,
     &l24_secrets_in_git::RULE,
+    &l25_resolvable_pins::RULE,
     &l26_tests_pin_inputs::RULE,
+    &l27_bump_follows::RULE,
     &l28_one_publication::RULE,
+    &l29_one_version::RULE,
     &l30_published_once::RULE,
     &l31_self_check::RULE,
     &l32_metadata::RULE,
+    &l33_immutable_fields::RULE,
     &l34_live_changes::RULE,
+    &l35_bootstrap_parity::RULE,
+    &l36_one_owner::RULE,
     &l37_files::RULE,
+    &l39_foreign_words::RULE,
     &l40_substitution::RULE,
     &l41_unread_values::RULE,
     &l42_engine_parity::RULE,

@@ -25,6 +25,8 @@ enum Shape {
     Ranges,
     Numbers,
     Capacity,
+    Workloads,
+    Bootstrap,
 }
 
 /// Every member: its name, its form, and what it says. The schema and the reader both go by it.
@@ -53,6 +55,17 @@ const MEMBERS: &[(&str, Shape, &str)] = &[
     ("coldStartSeconds", Shape::Number, "How long a new node may take until Pods run on it."),
     ("capacity", Shape::Capacity, "What the machines have together, and how many they are."),
     ("userDataBytes", Shape::Numbers, "Bytes of the longest value of a name in user data."),
+    ("workloads", Shape::Workloads, "What a chart must render at least, such as Deployment/gitea."),
+    (
+        "bootstrap",
+        Shape::Bootstrap,
+        "What first boot installs and a release of the kit takes over.",
+    ),
+    (
+        "released",
+        Shape::Text,
+        "The folder with what was released before: charts, or manifests, relative to this file.",
+    ),
 ];
 
 impl Shape {
@@ -83,6 +96,14 @@ impl Shape {
                     "takes the quantities `cpu` and `memory`, and the number `nodes`",
                 )
             }
+            Self::Workloads => (
+                is_list && node.items().iter().all(|one| Expected::read(one).is_some()),
+                "takes entries of `chart`, `profile` and `expect`, such as [Deployment/gitea]",
+            ),
+            Self::Bootstrap => (
+                is_list && node.items().iter().all(|one| Bootstrap::read(one).is_some()),
+                "takes entries of `release` and `version`, or `file` and `after` in its place",
+            ),
             Self::Variables => {
                 let all = node.entries().iter().all(|entry| is_text(&entry.value));
                 (matches!(node.value, Value::Map(_)) && all, "takes a mapping of texts")
@@ -116,12 +137,36 @@ impl Shape {
                     },
                 })
             }
+            Self::Workloads => {
+                let expect = list(json!({ "type": "string", "pattern": "^[^/]+/[^/]+$" }));
+                let text = json!({ "type": "string" });
+                let members = json!({ "chart": text, "profile": text, "expect": expect });
+                list(entry(members, &["chart", "expect"]))
+            }
+            Self::Bootstrap => {
+                let text = json!({ "type": "string" });
+                let members = json!({
+                    "release": text, "dependency": text, "version": text, "file": text,
+                    "after": text, "values": { "type": "object" },
+                });
+                list(entry(members, &["release"]))
+            }
             Self::Variables => {
                 let value = json!({ "type": ["string", "number", "boolean"] });
                 json!({ "type": "object", "additionalProperties": value })
             }
         }
     }
+}
+
+/// The schema of an entry of a list.
+fn entry(members: Json, required: &[&str]) -> Json {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": members,
+    })
 }
 
 /// The JSON schema of `catalyst-kit.yaml`.
@@ -170,8 +215,44 @@ pub struct Settings {
     pub capacity: Option<Node>,
     /// Bytes of the longest value of a name in templates of user data.
     pub user_data_bytes: BTreeMap<String, i64>,
+    /// What a chart must render at least.
+    pub workloads: Vec<Expected>,
+    /// What first boot installs and a release of the kit takes over.
+    pub bootstrap: Vec<Bootstrap>,
+    /// The folder with what was released last: charts, or manifests by release; relative to the tree.
+    pub released: Option<String>,
     /// Where the file is.
     pub file: Option<String>,
+}
+
+/// What a chart must render at least.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The chart's name.
+    pub chart: String,
+    /// Only in builds whose folder ends so; everywhere if nothing is said.
+    pub profile: Option<String>,
+    /// Kind and name of each object: `Deployment/gitea`.
+    pub objects: Vec<Node>,
+    /// The entry as a whole.
+    pub node: Node,
+}
+
+/// What first boot installs and a release of the kit takes over.
+#[derive(Debug, Clone)]
+pub struct Bootstrap {
+    /// The HelmRelease.
+    pub release: String,
+    /// The dependency in its chart that is meant; nothing: the chart's application.
+    pub dependency: Option<String>,
+    /// The version first boot installs.
+    pub version: Option<Node>,
+    /// A file of first boot and the words before the version in it.
+    pub pinned_in: Option<(String, String)>,
+    /// Values first boot sets.
+    pub values: Option<Node>,
+    /// The entry as a whole.
+    pub node: Node,
 }
 
 impl Settings {
@@ -237,9 +318,68 @@ impl Settings {
                     self.reserved_slots.push(pair.ok_or("takes ranges such as `36-48`")?);
                 }
             }
+            "released" => {
+                let at = node.text().and_then(|path| crate::render::bounds::normal(folder, path));
+                self.released = Some(at.ok_or("names no folder of the tree")?);
+            }
+            "workloads" => {
+                self.workloads = node.items().iter().filter_map(Expected::read).collect()
+            }
+            "bootstrap" => {
+                for mut one in node.items().iter().filter_map(Bootstrap::read) {
+                    if let Some((file, _)) = &mut one.pinned_in {
+                        let at = crate::render::bounds::normal(folder, file);
+                        *file = at.ok_or("names a file outside of the tree")?;
+                    }
+                    self.bootstrap.push(one);
+                }
+            }
             _ => return Err("is no member of this file"),
         }
         Ok(())
+    }
+}
+
+/// Whether a mapping has no members but these.
+fn has_only(node: &Node, names: &[&str]) -> bool {
+    node.is_map() && node.entries().iter().all(|entry| names.contains(&entry.name()))
+}
+
+impl Expected {
+    fn read(node: &Node) -> Option<Self> {
+        let objects = node.items_at("expect").to_vec();
+        let is_object = |one: &Node| one.text().is_some_and(|text| text.contains('/'));
+        let is_whole =
+            has_only(node, &["chart", "profile", "expect"]) && objects.iter().all(is_object);
+        (is_whole && !objects.is_empty()).then_some(())?;
+        Some(Self {
+            chart: node.get("chart")?.text()?.to_owned(),
+            profile: node.get("profile").and_then(Node::text).map(str::to_owned),
+            objects,
+            node: node.clone(),
+        })
+    }
+}
+
+impl Bootstrap {
+    fn read(node: &Node) -> Option<Self> {
+        has_only(node, &["release", "dependency", "version", "file", "after", "values"])
+            .then_some(())?;
+        let version = node.get("version").cloned();
+        let pinned_in = match (node.str_at("file"), node.str_at("after")) {
+            (Some(file), Some(after)) => Some((file.to_owned(), after.to_owned())),
+            (None, None) => None,
+            _ => return None,
+        };
+        (version.is_some() != pinned_in.is_some()).then_some(())?;
+        Some(Self {
+            release: node.get("release")?.text()?.to_owned(),
+            dependency: node.get("dependency").and_then(Node::text).map(str::to_owned),
+            version,
+            pinned_in,
+            values: node.get("values").cloned(),
+            node: node.clone(),
+        })
     }
 }
 
@@ -269,6 +409,8 @@ mod tests {
                 Shape::Objects => "[{kind: A}]",
                 Shape::Numbers => "{ca: 4096}",
                 Shape::Capacity => "{cpu: 500m, memory: 16Gi, nodes: 2}",
+                Shape::Workloads => "[{chart: a, expect: [Job/a]}]",
+                Shape::Bootstrap => "[{release: a, version: 1.0.0}]",
             };
             let taken = take(name, value).unwrap();
             assert_ne!(format!("{taken:?}"), empty, "`{name}` is not kept");
@@ -292,6 +434,9 @@ mod tests {
             ("capacity", "{cpu: 1, disks: 2}"),
             ("capacity", "{nodes: 0}"),
             ("userDataBytes", "{ca: long}"),
+            ("workloads", "[{chart: a}]"),
+            ("bootstrap", "[{release: a}]"),
+            ("released", "../../out"),
         ] {
             assert!(take(name, value).is_err(), "{name}: {value}");
         }

@@ -4,9 +4,15 @@ use crate::yaml::Node;
 
 /// Every text of a container's command and arguments.
 pub(crate) fn texts(container: &Node) -> Vec<&str> {
-    ["command", "args"]
-        .iter()
-        .flat_map(|part| container.items_at(part))
-        .filter_map(Node::text)
-        .collect()
+    words(container).filter_map(Node::text).collect()
+}
+
+/// Command and arguments of a container, and the values of its variables, at their places.
+pub(crate) fn nodes(container: &Node) -> impl Iterator<Item = &Node> {
+    let variables = container.items_at("env").iter().filter_map(|one| one.get("value"));
+    words(container).chain(variables)
+}
+
+fn words(container: &Node) -> impl Iterator<Item = &Node> {
+    ["command", "args"].into_iter().flat_map(|part| container.items_at(part))
 }

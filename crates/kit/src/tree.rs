@@ -76,6 +76,11 @@ impl SourceFile {
     }
 }
 
+/// A name below a folder; the empty folder is the tree itself.
+pub(crate) fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// What a folder holds.
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -174,7 +179,7 @@ impl Tree {
         for entry in std::fs::read_dir(at).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            let path = join(folder, &name);
             let Ok(real) = self.real(&path) else {
                 into.escapes.push(path);
                 continue;

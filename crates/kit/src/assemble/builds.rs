@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{is_manifest, join, shown};
+use super::{is_below, is_manifest, join, shown};
 use crate::facts::{Build, Facts, FailedSubstitution};
 use crate::finding::{Finding, Spot};
 use crate::flux::KUSTOMIZE;
@@ -200,7 +200,7 @@ fn extra(facts: &Facts, path: &str) -> BTreeMap<String, String> {
             .files
             .iter()
             .filter(|file| is_manifest(&listing.files, file) && holds_objects(&facts.tree, file))
-            .filter(|file| !is_other(file))
+            .filter(|file| !is_other(file) && !is_below(facts.settings.released.as_deref(), file))
             .filter_map(below)
             .collect();
         extra.insert(join(path, FILE_NAMES[0]), kustomization(json!({ "resources": resources })));

@@ -78,6 +78,29 @@ pub(super) fn find(facts: &Facts, release: &HelmRelease) -> Result<Found, Box<Fi
     Err(Finding::load(spot, message, fix).into())
 }
 
+/// The chart of that name among those released before, as a folder or an archive of any version; `spot`
+/// is where the release names it.
+pub(super) fn released(
+    facts: &Facts,
+    name: &str,
+    spot: &Spot,
+) -> Option<Result<Found, Box<Finding>>> {
+    let folder = facts.settings.released.as_deref()?;
+    let own = join(folder, name);
+    if name_of(&facts.tree, &own).as_deref() == Some(name) {
+        return Some(folder_chart(&facts.tree, &own, spot));
+    }
+    let files = facts.tree.list(folder).ok()?.files;
+    let archive = files.into_iter().rev().find_map(|path| {
+        let file = path.rsplit('/').next()?;
+        let version = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".tgz")?.to_owned();
+        version.starts_with(|c: char| c.is_ascii_digit()).then_some((path, version))
+    });
+    let (path, version) = archive?;
+    let wanted = Wanted { name: name.to_owned(), version, path: None };
+    Some(archive_chart(&facts.tree, &path, &wanted, spot))
+}
+
 /// What to look for: a chart's name and version, or a path in this tree.
 struct Wanted {
     name: String,

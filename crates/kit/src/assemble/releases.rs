@@ -4,17 +4,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
 
 use super::charts::{self, Found};
-use super::join;
+use super::{again, join};
 use crate::facts::{Chart, Facts, Release, Rendering};
 use crate::finding::{Finding, Spot};
 use crate::flux::{HELM, HelmRelease};
 use crate::object::{Hook, Identity, Object, Owner, Source};
 use crate::render::Renderer;
-use crate::render::wire::{Answer, Document, HelmAnswer, HelmRequest, PostRenderer, Request};
-use crate::yaml::{Node, Value, load};
+use crate::render::wire::{self, Answer, Document, HelmAnswer, HelmRequest, PostRenderer, Request};
+use crate::yaml::{Doc, Node, Value, load};
 
 /// Adds every release and what it renders to. `alone` is the release of a target that is a chart.
 pub(super) async fn add(facts: &mut Facts, alone: Option<Object>, renderer: &Renderer) {
@@ -48,24 +50,25 @@ pub(super) async fn add(facts: &mut Facts, alone: Option<Object>, renderer: &Ren
     let mut answers: Vec<_> = renderer.batch(requests).await.into_iter().map(helm).collect();
     let without_world: Vec<usize> = answers.iter().map(objects_of).collect();
     ask_with_world(facts, &asked, &mut answers, renderer).await;
-    for (((at, request), answer), count) in asked.into_iter().zip(answers).zip(without_world) {
+    for (((at, request), answer), count) in asked.iter().zip(answers).zip(without_world) {
         match answer {
-            Ok(answer) => add_rendering(facts, at, &request, *answer, count),
+            Ok(answer) => add_rendering(facts, *at, request, *answer, count),
             Err(reason) => {
-                let problem = does_not_render(facts, at, &reason);
+                let problem = does_not_render(facts, *at, &reason);
                 facts.problems.push(problem);
             }
         }
     }
+    again::add(facts, &asked, renderer).await;
 }
 
-type Answered = Result<Box<HelmAnswer>, String>;
+pub(super) type Answered = Result<Box<HelmAnswer>, String>;
 
-fn wrap(request: &HelmRequest) -> Request {
+pub(super) fn wrap(request: &HelmRequest) -> Request {
     Request::Helm(Box::new(request.clone()))
 }
 
-fn helm(answer: Result<Answer, crate::render::HelperError>) -> Answered {
+pub(super) fn helm(answer: Result<Answer, crate::render::HelperError>) -> Answered {
     match answer {
         Ok(Answer::Helm(answer)) => Ok(answer),
         Ok(_) => Err("the renderer answered something else".to_owned()),
@@ -133,7 +136,7 @@ fn as_stored(node: &Node) -> Json {
         && let Some(Json::Object(plain)) = object.get_mut("stringData").map(Json::take)
     {
         for (key, value) in plain {
-            object["data"][key] = base64(value.as_str().unwrap_or_default().as_bytes()).into();
+            object["data"][key] = STANDARD.encode(value.as_str().unwrap_or_default()).into();
         }
     }
     object
@@ -141,17 +144,7 @@ fn as_stored(node: &Node) -> Json {
 
 /// A text in base64, as Secrets hold it.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            out.push(if place > chunk.len() { '=' } else { letter.into() });
-        }
-    }
-    out
+    STANDARD.encode(bytes)
 }
 
 fn request(facts: &Facts, at: usize) -> Result<(HelmRequest, Chart), Box<Finding>> {
@@ -309,11 +302,12 @@ fn add_rendering(
         unstable: chancy,
         notes,
         bytes,
+        bump: None,
     });
 }
 
 /// A template's path, chart name first, as a path in the tree.
-fn in_tree(folder: Option<&str>, path: &str) -> String {
+pub(super) fn in_tree(folder: Option<&str>, path: &str) -> String {
     match (folder, path.split_once('/')) {
         (Some(folder), Some((_, below))) => join(folder, below),
         _ => path.to_owned(),
@@ -364,20 +358,32 @@ fn add_document(
         let message = format!("the template renders to YAML with a fault: {}", fault.reason);
         facts.problems.push(Finding::load(spot, message, "mend the template"));
     }
-    for doc in loaded.documents {
-        for node in items(doc.root) {
-            let Some(identity) = Identity::of(&node) else { continue };
-            let namespace = Some(request.namespace.as_str());
-            let mut object =
-                identity.object(Arc::new(node), Owner::Release(at), source.clone(), namespace);
-            object.hook = document.hook.as_ref().map(|hook| Hook {
+    let hook = document.hook.as_ref();
+    facts.objects.extend(objects_in(loaded.documents, at, &request.namespace, &source, hook));
+}
+
+/// The API objects of a rendered document.
+pub(super) fn objects_in(
+    documents: Vec<Doc>,
+    at: usize,
+    namespace: &str,
+    source: &Source,
+    hook: Option<&wire::HookForm>,
+) -> Vec<Object> {
+    let nodes = documents.into_iter().flat_map(|doc| items(doc.root));
+    nodes
+        .filter_map(|node| {
+            let identity = Identity::of(&node)?;
+            let owner = Owner::Release(at);
+            let mut object = identity.object(node.into(), owner, source.clone(), Some(namespace));
+            object.hook = hook.map(|hook| Hook {
                 events: hook.events.clone().unwrap_or_default(),
                 weight: hook.weight,
                 delete_policies: hook.delete_policies.clone(),
             });
-            facts.objects.push(object);
-        }
-    }
+            Some(object)
+        })
+        .collect()
 }
 
 /// An object, or the objects of a `List`.

@@ -35,9 +35,7 @@ fn judge(object: &Object) -> Option<Finding> {
     let stated = annotations
         .and_then(|all| all.get("helm.sh/hook-delete-policy").or_else(|| all.get("helm.sh/hook")));
     let spot = stated.map_or_else(|| object.place(), |node| object.spot(node));
-    let deleted =
-        policies.is_empty() || policies.iter().any(|policy| policy == "before-hook-creation");
-    let message = if deleted {
+    let message = if hook.is_replaced() {
         format!(
             "{} is a hook and is deleted and made anew at every {}",
             object.title(),
