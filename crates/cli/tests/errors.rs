@@ -20,6 +20,7 @@ const RANGES: &[(u16, &str)] = &[
     (1300, "Records"),
     (2000, "Infrastructure (Phase 0)"),
     (2100, "The cluster and its kit (Phase 1)"),
+    (2200, "Causes found in a cluster"),
     (3000, "This machine"),
     (3100, "Tools, images and the outside of a local Sovereign"),
     (3200, "The nodes of a local Sovereign"),

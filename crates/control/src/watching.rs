@@ -301,6 +301,12 @@ fn news(known: &Deployment, fact: ClusterFact) -> Option<DeploymentEvent> {
         ClusterFact::Component(fact) => {
             known.is_news(&fact).then_some(DeploymentEvent::ComponentObserved { fact })
         }
+        ClusterFact::Causes(causes) => {
+            let before = &known.cluster_causes;
+            let is_same = before.len() == causes.len()
+                && before.iter().zip(&causes).all(|(before, now)| before.says_as(now));
+            (!is_same).then_some(DeploymentEvent::CausesObserved { causes })
+        }
     }
 }
 

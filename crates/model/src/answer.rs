@@ -26,6 +26,9 @@ impl Deployment {
     /// The page's first line, from the state alone.
     pub fn answer(&self) -> Answer {
         let name = &self.spec.name;
+        if let Some(answer) = self.because() {
+            return answer;
+        }
         match self.status() {
             DeploymentStatus::Provisioning => self.calm(format!("Preparing {name}"), None),
             DeploymentStatus::TofuApplying => self.applying(),
@@ -48,8 +51,52 @@ impl Deployment {
         }
     }
 
+    /// What is the matter, where it is known by name: the first cause, and that there are others.
+    fn because(&self) -> Option<Answer> {
+        let before = match self.status() {
+            DeploymentStatus::Provisioning
+            | DeploymentStatus::TofuApplying
+            | DeploymentStatus::AwaitingKubeconfig => return None,
+            // Everything runs; what lies under it does not, and the next change will not arrive.
+            DeploymentStatus::Ready => format!("{} is ready, but ", self.spec.name),
+            DeploymentStatus::Phase1Watching
+            | DeploymentStatus::Degraded
+            | DeploymentStatus::Failed
+            | DeploymentStatus::TimedOut
+            | DeploymentStatus::FluxNotReconciling => String::new(),
+        };
+        let causes = self.causes();
+        let (first, others) = causes.split_first()?;
+        let also = match others {
+            [] => String::new(),
+            [one] => format!("; also: {}", one.headline),
+            [one, more @ ..] => format!("; also: {}, and {} more", one.headline, more.len()),
+        };
+        Some(Answer {
+            headline: format!("{before}{}{also}", first.headline),
+            cause: first.evidence.first().map(|evidence| evidence.text.clone()),
+            fix: Some(first.fix.clone()),
+            code: Some(self.failure().map_or(first.kind.problem().code, |failure| failure.code)),
+            since: first.since.unwrap_or_else(|| self.status_since()),
+        })
+    }
+
     /// The problem the deployment has, absent while it has none.
     pub fn failure(&self) -> Option<Failure> {
+        let failure = self.failure_by_status()?;
+        // The cluster's own causes say more than which component it is.
+        match self.causes().first() {
+            Some(cause) if !self.cluster_causes.is_empty() => Some(Failure {
+                code: cause.kind.problem().code,
+                title: cause.headline.clone(),
+                cause: cause.evidence.first().map_or(failure.cause, |e| e.text.clone()),
+                fix: cause.fix.clone(),
+            }),
+            _ => Some(failure),
+        }
+    }
+
+    fn failure_by_status(&self) -> Option<Failure> {
         match self.status() {
             DeploymentStatus::Provisioning
             | DeploymentStatus::TofuApplying

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentFact, ComponentState, CreateSpec, DeploymentEvent, DeploymentId, Failure, FrozenKit,
-    Infrastructure, Inventory, Past, PhaseId, Placement, PlatformFact, Progress, ProvisionStep,
-    Recorded, ReleaseName, Resource, ResourceState, SecretHash, Seq, assess,
+    Cause, ComponentFact, ComponentState, CreateSpec, DeploymentEvent, DeploymentId, Failure,
+    FrozenKit, Infrastructure, Inventory, Past, PhaseId, Placement, PlatformFact, Progress,
+    ProvisionStep, Recorded, ReleaseName, Resource, ResourceState, SecretHash, Seq, assess,
 };
 
 /// Where a deployment stands.
@@ -210,6 +210,9 @@ pub struct Deployment {
     /// What stands under the components: nodes, Flux's controllers, sources; as far as seen.
     #[serde(default)]
     pub platform: Vec<PlatformPart>,
+    /// The causes of trouble that the cluster shows, the one to look at first in front.
+    #[serde(default)]
+    pub cluster_causes: Vec<Cause>,
     /// What Flux waits for before there is a kit to read, while it does.
     #[serde(default)]
     pub kit_awaited: Option<Awaited>,
@@ -304,6 +307,7 @@ impl Deployment {
             cluster: ClusterLink::Unattached,
             attached_at: None,
             platform: Vec::new(),
+            cluster_causes: Vec::new(),
             kit_awaited: None,
             kit: None,
             kit_failure: None,
@@ -368,6 +372,7 @@ impl Deployment {
             | E::ClusterLost { .. }
             | E::ClusterRefused { .. }
             | E::PlatformObserved { .. }
+            | E::CausesObserved { .. }
             | E::KitRefused { .. }
             | E::KitTimedOut { .. } => self.check_kubeconfig_known(),
             E::KitAwaited { .. } | E::KitFrozen { .. } => {
@@ -487,6 +492,7 @@ impl Deployment {
                 self.cluster = ClusterLink::Lost { since: time, message: message.clone() };
             }
             E::PlatformObserved { fact, .. } => self.observe_platform(fact, time),
+            E::CausesObserved { causes } => self.cluster_causes.clone_from(causes),
             E::KitAwaited { message } => {
                 self.kit_failure = None;
                 self.kit_awaited = Some(Awaited { message: message.clone(), since: time });

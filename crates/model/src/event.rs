@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, PhaseId,
+    Cause, ComponentFact, CreateSpec, DeploymentId, Failure, FrozenKit, Outputs, Past, PhaseId,
     PlatformFact, ProvisionStep, ResourceState, Seq, assess,
 };
 
@@ -161,6 +161,11 @@ pub enum DeploymentEvent {
         /// Whether it had been as it should be until then.
         was_well: bool,
     },
+    /// The causes of trouble that the cluster shows are others than before.
+    CausesObserved {
+        /// All of them now, the one to look at first in front; none when there is no trouble.
+        causes: Vec<Cause>,
+    },
     /// Flux has not fetched the kit, and this is what that waits for.
     KitAwaited {
         /// What is waited for.
@@ -228,6 +233,7 @@ impl DeploymentEvent {
             Self::ClusterRefused { .. } => "cluster-refused",
             Self::TriedAgain { .. } => "tried-again",
             Self::PlatformObserved { .. } => "platform-observed",
+            Self::CausesObserved { .. } => "causes-observed",
             Self::KitAwaited { .. } => "kit-awaited",
             Self::KitFrozen { .. } => "kit-frozen",
             Self::KitRefused { .. } => "kit-refused",
@@ -294,6 +300,7 @@ impl DeploymentEvent {
                 let level = if *was_well && fact.well != Some(true) { Warn } else { Info };
                 plain("platform", level, format!("{}: {}", fact.subject, fact.message))
             }
+            Self::CausesObserved { causes } => causes_line(causes),
             Self::KitAwaited { message } => plain("flux", Info, format!("waiting: {message}")),
             Self::KitFrozen { kit } => {
                 let n = kit.releases().len();
@@ -304,6 +311,14 @@ impl DeploymentEvent {
             Self::ComponentObserved { fact } => component_line(fact),
             Self::Noted { level, message } => plain("note", *level, message.clone()),
         }
+    }
+}
+
+fn causes_line(causes: &[Cause]) -> EventLine {
+    let headlines: Vec<&str> = causes.iter().map(|cause| cause.headline.as_str()).collect();
+    match headlines.as_slice() {
+        [] => plain("cause", Level::Info, "no cause of trouble is left".to_owned()),
+        headlines => plain("cause", Level::Warn, headlines.join("; ")),
     }
 }
 

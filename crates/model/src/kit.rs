@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ReleaseName;
+use crate::{Cause, ReleaseName};
 
 /// The expected set of releases, taken from the kit's build at one commit; never empty, no name
 /// twice.
@@ -213,4 +213,6 @@ pub enum ClusterFact {
     Platform(PlatformFact),
     /// The present state of one release (sent at every listing and at every change).
     Component(ComponentFact),
+    /// Every cause of trouble that the cluster shows now (sent at every change).
+    Causes(Vec<Cause>),
 }

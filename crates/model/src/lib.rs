@@ -4,6 +4,7 @@
 //! [`assess`] (how a component is). [`Problem`] is the catalogue of everything that can go wrong.
 
 mod answer;
+mod cause;
 mod component;
 mod deployment;
 mod event;
@@ -17,6 +18,7 @@ mod provider;
 mod spec;
 
 pub use answer::Answer;
+pub use cause::{Cause, CauseKind, Evidence};
 pub use component::{Assessment, ComponentState, Past, assess};
 pub use deployment::{
     Awaited, ClusterLink, Component, Deployment, DeploymentStatus, Kit, KubeconfigState,

@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalyst-model", &[]),
     ("catalyst-workflow", &[]),
     ("catalyst-kit", &["catalyst-model"]),
-    ("catalyst-fleet", &["catalyst-kit", "catalyst-model"]),
+    ("catalyst-diagnosis", &["catalyst-model"]),
+    ("catalyst-fleet", &["catalyst-diagnosis", "catalyst-kit", "catalyst-model"]),
     ("catalyst-store", &["catalyst-model", "catalyst-workflow"]),
     (
         "catalyst-control",

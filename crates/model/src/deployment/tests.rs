@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    ConditionFact, ConditionStatus, HelmFact, KitRelease, Outputs, Problem, Provider, WorkloadFact,
+    CauseKind, ConditionFact, ConditionStatus, Evidence, HelmFact, KitRelease, Outputs, Problem,
+    Provider, WorkloadFact,
 };
 
 /// A deployment and the number of its next event.
@@ -220,4 +221,104 @@ fn a_record_from_before_the_platform_was_kept_still_reads() {
         old.as_object_mut().unwrap().remove(field);
     }
     assert_eq!(serde_json::from_value::<Deployment>(old).unwrap(), Story::frozen().0);
+}
+
+fn cause(kind: CauseKind, headline: &str) -> Cause {
+    let text = format!("{headline}, in the cluster's words");
+    Cause {
+        kind,
+        subject: headline.into(),
+        headline: headline.into(),
+        evidence: vec![Evidence { source: "Event".into(), at: None, text }],
+        fix: "Mend it.".into(),
+        since: Some(at(3)),
+        releases: vec!["bp-one".parse().unwrap()],
+        waiting: vec!["bp-two".parse().unwrap()],
+    }
+}
+
+#[test]
+fn the_headline_names_the_cause_and_the_other_one_too() {
+    let mut story = Story::frozen();
+    let first = cause(CauseKind::ImageNotFound, "image a:1 not found");
+    story.tell(DeploymentEvent::CausesObserved { causes: vec![first.clone()] });
+    let answer = story.0.answer();
+    assert_eq!(answer.headline, "image a:1 not found");
+    assert_eq!(answer.cause.as_deref(), Some("image a:1 not found, in the cluster's words"));
+    assert_eq!(answer.code, Some(Problem::IMAGE_NOT_FOUND.code));
+    assert_eq!(answer.since, at(3));
+    let second = cause(CauseKind::HookFailed, "hook j failed");
+    story.tell(DeploymentEvent::CausesObserved { causes: vec![first, second] });
+    assert_eq!(story.0.answer().headline, "image a:1 not found; also: hook j failed");
+    story.tell(DeploymentEvent::CausesObserved { causes: Vec::new() });
+    assert!(story.0.answer().headline.starts_with("Installing the kit"));
+}
+
+#[test]
+fn what_was_ready_and_fell_back_is_told_by_its_cause() {
+    let mut story = Story::frozen();
+    story.tell(observed("bp-one", true));
+    story.tell(observed("bp-two", true));
+    let causes = vec![cause(CauseKind::ContainerCrashes, "container c exits with 3")];
+    story.tell(DeploymentEvent::CausesObserved { causes });
+    assert_eq!(story.0.answer().headline, "sov1 is ready, but container c exits with 3");
+    assert!(story.0.failure().is_none(), "what is ready has not failed");
+    story.tell(observed("bp-one", false));
+    assert_eq!(story.0.answer().headline, "container c exits with 3");
+    assert_eq!(story.0.failure().unwrap().code, Problem::CONTAINER_CRASHES.code);
+}
+
+#[test]
+fn what_a_cluster_showed_is_not_told_while_it_does_not_answer() {
+    let mut story = Story::frozen();
+    let causes = vec![cause(CauseKind::ImageNotFound, "image a:1 not found")];
+    story.tell(DeploymentEvent::CausesObserved { causes });
+    story.tell(DeploymentEvent::ClusterLost { message: "no route to host".into() });
+    let kinds: Vec<_> = story.0.causes().iter().map(|cause| cause.kind).collect();
+    assert_eq!(kinds, [CauseKind::ClusterUnreachable]);
+    assert!(story.0.answer().headline.contains("no route to host"));
+}
+
+#[test]
+fn row_23_a_node_that_never_reports_is_told_with_how_long() {
+    let mut story = Story::begun();
+    for step in ProvisionStep::ALL {
+        story.tell(DeploymentEvent::StepStarted { step, attempt: 1 });
+        if step == ProvisionStep::Outputs {
+            story.tell(DeploymentEvent::OutputsRead { outputs: outputs() });
+        }
+        story.tell(DeploymentEvent::StepFinished { step });
+    }
+    let failure = Problem::KUBECONFIG_NEVER_CAME.with("not within 600 s").into();
+    story.tell(DeploymentEvent::KubeconfigTimedOut { failure });
+    let causes = story.0.causes();
+    assert_eq!(causes[0].kind, CauseKind::NodeNeverReported);
+    let answer = story.0.answer();
+    assert_eq!(answer.headline, "no kubeconfig from sov1's node after 1 s");
+    assert!(answer.fix.is_some_and(|fix| fix.contains("node's log")));
+}
+
+#[test]
+fn row_24_a_resource_that_fails_is_named_with_its_error() {
+    let mut story = Story::begun();
+    let step = ProvisionStep::Apply;
+    for step in [ProvisionStep::Prepare, ProvisionStep::Init, ProvisionStep::Host] {
+        story.tell(DeploymentEvent::StepStarted { step, attempt: 1 });
+        story.tell(DeploymentEvent::StepFinished { step });
+    }
+    story.tell(DeploymentEvent::StepStarted { step: ProvisionStep::Plan, attempt: 1 });
+    story.tell(DeploymentEvent::StepFinished { step: ProvisionStep::Plan });
+    story.tell(DeploymentEvent::StepStarted { step, attempt: 1 });
+    story.tell(DeploymentEvent::ResourceChanged {
+        address: "terraform_data.node".into(),
+        state: ResourceState::Failed,
+        message: Some("cgroup path is busy".into()),
+    });
+    let failure = Problem::TOFU_APPLY_FAILED.with("local-exec: cgroup path is busy").into();
+    story.tell(DeploymentEvent::StepFailed { step, failure });
+    let cause = &story.0.causes()[0];
+    assert_eq!(cause.kind, CauseKind::ResourceFailed);
+    assert_eq!(cause.headline, "resource node failed: cgroup path is busy");
+    assert_eq!(story.0.answer().headline, cause.headline);
+    assert!(cause.fix.contains("what stands is kept"), "{}", cause.fix);
 }

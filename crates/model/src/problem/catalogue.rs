@@ -1,7 +1,8 @@
 //! The entries of the catalogue, in the order of their codes.
 //!
 //! 1000 request · 1100 who asks · 1200 deployments and kubeconfigs · 1300 records ·
-//! 2000 infrastructure · 2100 the cluster and its kit. Codes from 3000 belong to the sandbox.
+//! 2000 infrastructure · 2100 the cluster and its kit · 2200 causes
+//! found in a cluster. Codes from 3000 belong to the sandbox.
 
 use super::{Problem, ProblemClass, ProblemCode};
 
@@ -379,4 +380,117 @@ problems! {
         "This machine could not build the kit"
         "The folder where kits are built cannot be used, or the program that builds them does not run or end."
         "Run `catalyst doctor` and make room in the daemon's folders; watching goes on by itself.";
+
+    2200 NODE_NOT_READY Failed "node-not-ready"
+        "A node is not ready"
+        "Its kubelet stopped, cannot reach the API server, or reports a fault such as a missing network."
+        "Look at the kubelet on that node (`catalyst sandbox logs NAME`); what runs there comes back with it.";
+    2201 CONTROLLER_DOWN Failed "controller-down"
+        "One of Flux's controllers is down"
+        "Its Deployment is gone, scaled to zero, or its Pod does not start."
+        "Bring the controller back first: without it nothing of its kind is reconciled.";
+    2202 SOURCE_UNAVAILABLE Failed "source-unavailable"
+        "A source cannot be fetched"
+        "The address does not answer, the branch or tag does not exist, or the credentials are refused."
+        "Correct what the evidence names; the source controller tries again by itself.";
+    2203 KUSTOMIZATION_FAILED Failed "kustomization-failed"
+        "A Kustomization does not build or does not apply"
+        "A file of the commit is wrong, missing, or holds what the API server refuses."
+        "Correct the file in Git; watching goes on by itself.";
+    2204 VARIABLE_UNDEFINED Failed "variable-undefined"
+        "A substitution variable has no value"
+        "A manifest uses a variable that `postBuild` of the Kustomization does not give."
+        "Give the variable a value, or a default in the manifest.";
+    2205 DEPENDENCY_MISSING Failed "dependency-missing"
+        "A release waits for one that does not exist"
+        "`dependsOn` names a release that neither the kit nor the cluster has."
+        "Correct the name in `dependsOn`, or add the release.";
+    2206 DEPENDENCY_CYCLE Failed "dependency-cycle"
+        "Releases wait for each other"
+        "The edges of `dependsOn` lead in a circle, so none of its releases ever begins."
+        "Cut one edge of the circle.";
+    2207 RELEASE_STUCK Failed "release-stuck"
+        "A Helm release was left half-way"
+        "The controller died while it installed, and Helm's record still says that work is going on."
+        "Repair the release: the stale record is removed and the install begins again.";
+    2210 CHART_NOT_FOUND Failed "chart-not-found"
+        "A chart version is not in its registry"
+        "The version was never published, or the name is wrong."
+        "Publish that version, or ask for one that is there.";
+    2211 CHART_REFUSED Failed "chart-refused"
+        "The registry does not hand a chart out"
+        "The credentials are missing, wrong or not allowed to read it."
+        "Correct the Secret that the HelmRepository names.";
+    2212 CHART_UNREACHABLE Failed "chart-unreachable"
+        "A chart's registry does not answer"
+        "Its name does not resolve, the connection is refused or cut, or its certificate is not trusted."
+        "Restore the way to the registry; the source controller tries again by itself.";
+    2213 CHART_TEMPLATE_ERROR Failed "chart-template-error"
+        "A chart's template does not render"
+        "A template is wrong, or misses a value it needs."
+        "Correct the line that the evidence names, and publish the chart again.";
+    2214 CHART_VALUES_REFUSED Failed "chart-values-refused"
+        "A chart's schema refuses the values"
+        "A value has the wrong type or is none of those allowed."
+        "Correct the value in the HelmRelease.";
+    2215 KIND_UNKNOWN Failed "kind-unknown"
+        "A kind is not known to the API server"
+        "Its definition comes with a release that is not there yet, or with none."
+        "Let what uses the kind come after the release that brings its definition (`dependsOn`).";
+    2220 HOOK_FAILED Failed "hook-failed"
+        "A hook of a chart failed"
+        "Its Job ended with an error, so the release is not installed."
+        "Remedy what its last lines name; the Helm controller tries again by itself.";
+    2221 HOOK_FORBIDDEN Failed "hook-forbidden"
+        "A hook may not do what it tries"
+        "The Role of its ServiceAccount lacks a rule."
+        "Add the rule that the evidence names to its Role.";
+    2222 HOOK_WAITS Failed "hook-waits"
+        "A hook waits"
+        "What it waits for is not there, and the time of the release runs out."
+        "Bring about what it waits for.";
+    2230 REGISTRY_UNREACHABLE Failed "registry-unreachable"
+        "A registry cannot be reached from the node"
+        "Its name does not resolve there, the connection is refused or cut, or its certificate is not trusted."
+        "Restore the way from the node to the registry, or its mirror; the kubelet tries again by itself.";
+    2231 IMAGE_REFUSED Failed "image-refused"
+        "The registry does not hand an image out"
+        "The pull secret is missing in the namespace, or its credentials are not allowed to read the image."
+        "Bring the pull secret into the namespace (`ghcr-pull` is reflected to those on its list).";
+    2232 IMAGE_NOT_FOUND Failed "image-not-found"
+        "An image does not exist"
+        "The name or the tag is wrong, or was never pushed."
+        "Push the tag, or ask for one that is there.";
+    2233 CLAIM_PENDING Failed "claim-pending"
+        "A claim for storage is not bound"
+        "Its StorageClass does not exist, none is the default, or nothing provides the volume."
+        "Give the claim a class that exists, or make one the default.";
+    2234 POD_UNSCHEDULABLE Failed "pod-unschedulable"
+        "No node takes a Pod"
+        "It asks for more than any node has left, or for a node there is none of."
+        "Ask for less, or add a node that has it.";
+    2235 PODS_REFUSED Failed "pods-refused"
+        "The Pods of a workload are not made"
+        "The API server refuses them, such as for a missing ServiceAccount or a quota."
+        "Remedy what the evidence names; the controller tries again by itself.";
+    2236 REFERENCE_MISSING Failed "reference-missing"
+        "A Pod waits for a Secret or ConfigMap"
+        "The object, or a key of it, does not exist."
+        "Make the object with that key, or correct the name.";
+    2237 CONTAINER_CRASHES Failed "container-crashes"
+        "A container ends again and again"
+        "Its program fails; the last lines say why."
+        "Remedy what the last lines name.";
+    2238 PROBE_FAILS Failed "probe-fails"
+        "A container runs and is not ready"
+        "Its probe does not get the answer it asks for."
+        "Look at the path and the port of the probe, and at the container's log.";
+    2240 RELEASE_FAILED Failed "release-failed"
+        "A release is not installed"
+        "The Helm controller says why."
+        "Remedy what the message names; the Helm controller tries again by itself.";
+    2290 EVIDENCE_UNREADABLE Failed "evidence-unreadable"
+        "Something cannot be read"
+        "The API server does not list it, so nobody can say whether it is well."
+        "Give the kubeconfig's user the right to read it, or restore its API.";
 }
