@@ -233,6 +233,26 @@ impl Cluster {
         Err(refusal(status, path, &bytes))
     }
 
+    /// Opens a document that is read as it is written.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Body, RequestError> {
+        let request = Request::get(path)
+            .body(Body::empty())
+            .map_err(|error| RequestError::Unreachable(error.into()))?;
+        let after = self.timeouts.request;
+        let response = tokio::time::timeout(after, self.client.send(request))
+            .await
+            .map_err(|_| RequestError::TimedOut { path: path.to_owned(), after })?
+            .map_err(|error| RequestError::Unreachable(error.into()))?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        let told = Limited::new(response.into_body(), JSON_LIMIT).collect();
+        let told = tokio::time::timeout(after, told).await;
+        let told = told.ok().and_then(Result::ok).map(|body| body.to_bytes());
+        Err(refusal(status, path, &told.unwrap_or_default()))
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }

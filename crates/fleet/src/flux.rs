@@ -3,8 +3,12 @@
 //! Objects arrive as JSON and are read member by member, so that a version of the API with more or
 //! other members is still understood, and a malformed member is an absent one.
 
+use catalyst_diagnosis::Release;
+pub(crate) use catalyst_diagnosis::member::{
+    condition, condition_value, is_going, list, number, text, time,
+};
+pub(crate) use catalyst_diagnosis::words::shortened;
 use catalyst_model::{ConditionFact, ConditionStatus, HelmFact};
-use jiff::Timestamp;
 use serde_json::Value;
 
 /// Namespace of Flux's controllers and of the kit's HelmReleases.
@@ -12,53 +16,6 @@ pub(crate) const NAMESPACE: &str = "flux-system";
 /// The controllers without which nothing reconciles.
 pub(crate) const CONTROLLERS: [&str; 3] =
     ["source-controller", "kustomize-controller", "helm-controller"];
-
-pub(crate) fn text(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
-}
-
-pub(crate) fn number(value: &Value, pointer: &str) -> Option<i64> {
-    value.pointer(pointer).and_then(Value::as_i64)
-}
-
-pub(crate) fn time(value: &Value, pointer: &str) -> Option<Timestamp> {
-    value.pointer(pointer)?.as_str()?.parse().ok()
-}
-
-pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// The condition of that type.
-pub(crate) fn condition(object: &Value, kind: &str) -> Option<ConditionFact> {
-    let found = condition_value(object, kind)?;
-    let member = |name| found.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Some(ConditionFact {
-        status: match found.get("status").and_then(Value::as_str) {
-            Some("True") => ConditionStatus::True,
-            Some("False") => ConditionStatus::False,
-            _ => ConditionStatus::Unknown,
-        },
-        reason: member("reason"),
-        message: shortened(&member("message")),
-        observed_generation: found.get("observedGeneration").and_then(Value::as_i64),
-    })
-}
-
-/// The condition of that type as it stands in the object.
-pub(crate) fn condition_value<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    list(object, "/status/conditions")
-        .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
-}
-
-/// Messages hold Helm's whole log at times; the first 2,000 characters name the cause.
-pub(crate) fn shortened(message: &str) -> String {
-    const LIMIT: usize = 2000;
-    match message.char_indices().nth(LIMIT) {
-        Some((at, _)) => format!("{}…", &message[..at]),
-        None => message.to_owned(),
-    }
-}
 
 /// A HelmRelease: the facts that are judged, and where its Helm release is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +28,8 @@ pub struct HelmRelease {
     pub release_name: String,
     /// Version number of the Helm release that the status calls current.
     pub release_version: Option<i64>,
+    /// What may name a cause.
+    pub told: Release,
 }
 
 impl HelmRelease {
@@ -92,6 +51,7 @@ impl HelmRelease {
                 .or_else(|| text(object, "/spec/releaseName"))
                 .unwrap_or_else(declared_name),
             release_version: number(object, &format!("{in_status}/version")),
+            told: Release::read(object)?,
         })
     }
 }
@@ -103,7 +63,7 @@ fn helm_fact(object: &Value) -> Option<HelmFact> {
         _ => number(object, "/status/failures"),
     };
     let mut ready = condition(object, "Ready");
-    if object.pointer("/metadata/deletionTimestamp").is_some() {
+    if is_going(object) {
         ready = Some(ConditionFact {
             status: ConditionStatus::False,
             reason: "Deleting".to_owned(),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use catalyst_diagnosis::Tail;
 use catalyst_model::{
     ComponentFact, ConditionFact, FrozenKit, Inventory, KitRelease, WorkloadFact,
 };
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub use crate::flux::HelmRelease;
 use crate::flux::{CONTROLLERS, NAMESPACE};
 pub use crate::kubelet::Kubelet;
+use crate::log::Logs;
 pub use crate::observe::{FluxObject, Node, StorageClass};
 use crate::observe::{Key, Kind, Observed};
 pub use crate::pod::Pod;
@@ -32,6 +34,9 @@ pub struct Index {
     /// By node; nothing for one that was asked and did not answer.
     kubelets: BTreeMap<String, Option<Kubelet>>,
     unreadable: u64,
+    /// Kinds whose listing or watch failed last, with the API server's words.
+    troubles: BTreeMap<Kind, String>,
+    logs: Logs,
 }
 
 impl Index {
@@ -45,6 +50,7 @@ impl Index {
         self.connection = Connection::Live;
         self.synced.clear();
         self.kubelets.clear();
+        self.troubles.clear();
     }
 
     /// Notes that the API server stopped answering; what was known stays, and grows old.
@@ -62,9 +68,20 @@ impl Index {
             Some(known) if *known == observed => false,
             _ => {
                 objects.insert(key, observed);
+                bound(kind, objects);
                 true
             }
         }
+    }
+
+    /// Notes that a kind cannot be listed or watched; the next listing takes it back.
+    pub fn trouble(&mut self, kind: Kind, reason: String) {
+        self.troubles.insert(kind, reason);
+    }
+
+    /// Takes the last lines of a container.
+    pub fn log(&mut self, pod: Key, container: String, tail: Tail) {
+        self.logs.put(pod, container, tail);
     }
 
     /// Takes the absence of an object.
@@ -74,7 +91,9 @@ impl Index {
 
     /// Takes a complete listing: what it does not hold is gone.
     pub fn reset(&mut self, kind: Kind, listed: Vec<(Key, Observed)>) -> bool {
-        let listed: BTreeMap<Key, Observed> = listed.into_iter().collect();
+        let mut listed: BTreeMap<Key, Observed> = listed.into_iter().collect();
+        bound(kind, &mut listed);
+        self.troubles.remove(&kind);
         let is_news = self.synced.insert(kind);
         let before = self.objects.insert(kind, listed);
         is_news || before.as_ref() != self.objects.get(&kind)
@@ -122,6 +141,7 @@ impl Index {
             components: releases.iter().map(|release| self.component(release, &pods)).collect(),
             platform: self.platform(&pods),
             unreadable: self.unreadable,
+            causes: Vec::new(),
         }
     }
 
@@ -131,6 +151,20 @@ impl Index {
 
     fn get(&self, kind: Kind, key: &Key) -> Option<&Observed> {
         self.objects.get(&kind)?.get(key)
+    }
+}
+
+/// Drops the oldest Events beyond a bound: in a storm they would be all that is kept.
+fn bound(kind: Kind, objects: &mut BTreeMap<Key, Observed>) {
+    const EVENTS: usize = 1000;
+    while kind == Kind::Event && objects.len() > EVENTS {
+        let age = |observed: &Observed| match observed {
+            Observed::Event(event) => event.last,
+            _ => None,
+        };
+        let oldest = objects.iter().min_by_key(|(_, observed)| age(observed));
+        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
+        objects.remove(&oldest);
     }
 }
 
@@ -164,8 +198,17 @@ impl Index {
     }
 
     /// The record of the version that the status calls current, else the newest one.
-    fn record(&self, helm: &HelmRelease) -> Option<(&str, &Record)> {
-        let of_release = self.of(Kind::HelmRecord).filter_map(|(key, observed)| match observed {
+    fn record<'a>(&'a self, helm: &'a HelmRelease) -> Option<(&'a str, &'a Record)> {
+        let mut of_release = self.records(helm);
+        match helm.release_version {
+            Some(version) => of_release.find(|(_, record)| record.version == version),
+            None => of_release.max_by_key(|(_, record)| record.version),
+        }
+    }
+
+    /// The records of every version of a release.
+    fn records<'a>(&'a self, helm: &'a HelmRelease) -> impl Iterator<Item = (&'a str, &'a Record)> {
+        self.of(Kind::HelmRecord).filter_map(|(key, observed)| match observed {
             Observed::HelmRecord(record)
                 if key.namespace == helm.storage_namespace
                     && record.release == helm.release_name =>
@@ -173,11 +216,7 @@ impl Index {
                 Some((key.namespace.as_str(), &**record))
             }
             _ => None,
-        });
-        match helm.release_version {
-            Some(version) => of_release.into_iter().find(|(_, record)| record.version == version),
-            None => of_release.max_by_key(|(_, record)| record.version),
-        }
+        })
     }
 
     fn inventory(&self, namespace: &str, record: &Record, pods: &PodsByOwner<'_>) -> Inventory {
@@ -386,6 +425,8 @@ fn current(object: &FluxObject) -> Option<ConditionFact> {
     };
     object.ready.as_ref().filter(speaks_of).cloned()
 }
+
+mod diagnosis;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod flux;
 pub mod index;
 pub mod kubeconfig;
 mod kubelet;
+mod log;
 mod observe;
 mod pod;
 mod record;

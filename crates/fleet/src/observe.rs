@@ -3,6 +3,8 @@
 //! [`Kind`] is the list; [`Observed::read`] reduces an object to what the index needs. An object
 //! that cannot be read is an error with its name: the watch notes it and goes on.
 
+pub use catalyst_diagnosis::Key;
+use catalyst_diagnosis::{Claim, Event, Toolkit};
 use jiff::Timestamp;
 use kube::api::ApiResource;
 use kube::core::GroupVersionKind;
@@ -42,11 +44,21 @@ pub enum Kind {
     GitRepository,
     /// Kustomizations in `flux-system`.
     Kustomization,
+    /// HelmCharts, which Flux makes for releases.
+    HelmChart,
+    /// HelmRepositories; those of type `oci` have no status.
+    HelmRepository,
+    /// OCIRepositories.
+    OciRepository,
+    /// Claims for storage.
+    Claim,
+    /// Warnings; the rest of the Events says nothing that the objects do not say.
+    Event,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::HelmRelease,
         Self::HelmRecord,
         Self::Deployment,
@@ -59,6 +71,11 @@ impl Kind {
         Self::StorageClass,
         Self::GitRepository,
         Self::Kustomization,
+        Self::HelmChart,
+        Self::HelmRepository,
+        Self::OciRepository,
+        Self::Claim,
+        Self::Event,
     ];
 
     /// The kinds that must have been listed before anything is said of components.
@@ -88,6 +105,11 @@ impl Kind {
             Self::StorageClass => "StorageClass",
             Self::GitRepository => "GitRepository",
             Self::Kustomization => "Kustomization",
+            Self::HelmChart => "HelmChart",
+            Self::HelmRepository => "HelmRepository",
+            Self::OciRepository => "OCIRepository",
+            Self::Claim => "PersistentVolumeClaim",
+            Self::Event => "Event",
         }
     }
 
@@ -105,6 +127,11 @@ impl Kind {
             Self::StorageClass => ("storage.k8s.io", "v1", "storageclasses"),
             Self::GitRepository => ("source.toolkit.fluxcd.io", "v1", "gitrepositories"),
             Self::Kustomization => ("kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),
+            Self::HelmChart => ("source.toolkit.fluxcd.io", "v1", "helmcharts"),
+            Self::HelmRepository => ("source.toolkit.fluxcd.io", "v1", "helmrepositories"),
+            Self::OciRepository => ("source.toolkit.fluxcd.io", "v1", "ocirepositories"),
+            Self::Claim => ("", "v1", "persistentvolumeclaims"),
+            Self::Event => ("", "v1", "events"),
         };
         let kind = GroupVersionKind::gvk(group, version, self.as_str());
         ApiResource::from_gvk_with_plural(&kind, plural)
@@ -117,23 +144,11 @@ impl Kind {
 
     /// The field selector of the watch.
     pub(crate) fn fields(self) -> Option<&'static str> {
-        (self == Self::HelmRecord).then_some("type=helm.sh/release.v1")
-    }
-}
-
-/// Namespace and name of an object; the namespace is empty for objects of the whole cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl Key {
-    /// Makes a key.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        match self {
+            Self::HelmRecord => Some("type=helm.sh/release.v1"),
+            Self::Event => Some("type=Warning"),
+            _ => None,
+        }
     }
 }
 
@@ -154,6 +169,12 @@ pub enum Observed {
     StorageClass(StorageClass),
     /// Of a GitRepository or a Kustomization.
     FluxObject(Box<FluxObject>),
+    /// Of a HelmChart or another source.
+    Toolkit(Box<Toolkit>),
+    /// Of a claim for storage; nothing of one that is bound.
+    Claim(Option<Claim>),
+    /// Of an Event.
+    Event(Box<Event>),
 }
 
 /// What is kept of a Node.
@@ -167,6 +188,8 @@ pub struct Node {
     pub since: Option<Timestamp>,
     /// Why it is not Ready.
     pub message: Option<String>,
+    /// What may name a cause.
+    pub told: catalyst_diagnosis::Node,
 }
 
 /// What is kept of a StorageClass.
@@ -187,6 +210,8 @@ pub struct FluxObject {
     pub since: Option<Timestamp>,
     /// Revision fetched or applied last.
     pub revision: Option<String>,
+    /// What may name a cause.
+    pub told: Toolkit,
 }
 
 impl Observed {
@@ -217,7 +242,14 @@ impl Observed {
             Kind::StorageClass => {
                 Ok(Self::StorageClass(StorageClass { is_default: is_default_class(object) }))
             }
-            Kind::GitRepository | Kind::Kustomization => flux_object(object)
+            Kind::HelmChart | Kind::HelmRepository | Kind::OciRepository => {
+                Ok(Self::Toolkit(Box::new(Toolkit::read(kind.as_str(), object))))
+            }
+            Kind::Claim => Ok(Self::Claim(Claim::read(object))),
+            Kind::Event => {
+                Event::read(object).map(|event| Self::Event(Box::new(event))).ok_or_else(unreadable)
+            }
+            Kind::GitRepository | Kind::Kustomization => flux_object(kind, object)
                 .map(|object| Self::FluxObject(Box::new(object)))
                 .ok_or_else(unreadable),
         }
@@ -232,6 +264,7 @@ fn node(object: &Value) -> Node {
         version: text(object, "/status/nodeInfo/kubeletVersion").unwrap_or_default(),
         since: ready.and_then(|c| time(c, "/lastTransitionTime")),
         message: ready.filter(|_| !is_ready).and_then(|c| text(c, "/message")),
+        told: catalyst_diagnosis::Node::read(object),
     }
 }
 
@@ -241,12 +274,13 @@ fn is_default_class(object: &Value) -> bool {
     value.and_then(Value::as_str) == Some("true")
 }
 
-fn flux_object(object: &Value) -> Option<FluxObject> {
+fn flux_object(kind: Kind, object: &Value) -> Option<FluxObject> {
     Some(FluxObject {
         generation: flux::number(object, "/metadata/generation")?,
         ready: condition(object, "Ready"),
         since: condition_value(object, "Ready").and_then(|c| time(c, "/lastTransitionTime")),
         revision: text(object, "/status/artifact/revision")
             .or_else(|| text(object, "/status/lastAppliedRevision")),
+        told: Toolkit::read(kind.as_str(), object),
     })
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::flux::{condition_value, list, shortened, text, time};
+use crate::flux::{condition_value, is_going, list, shortened, text, time};
 
 /// A Pod, reduced to what availability needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +20,20 @@ pub struct Pod {
     pub containers_started_at: Option<Timestamp>,
     /// What keeps it from running, in the cluster's words.
     pub problem: Option<String>,
+    /// What may name a cause.
+    pub told: catalyst_diagnosis::Pod,
 }
 
 impl Pod {
     /// Reads a Pod.
     pub(crate) fn read(object: &Value) -> Option<Self> {
-        let is_going = object.pointer("/metadata/deletionTimestamp").is_some();
+        let is_going = is_going(object);
         let is_ready = condition_value(object, "Ready")
             .is_some_and(|c| c.get("status").and_then(Value::as_str) == Some("True"));
+        let owner = owner(object)?;
         Some(Self {
-            owner: owner(object)?,
+            told: catalyst_diagnosis::Pod::read(object, &owner, is_ready),
+            owner,
             node: text(object, "/spec/nodeName"),
             ready: is_ready && !is_going,
             succeeded: text(object, "/status/phase").as_deref() == Some("Succeeded"),

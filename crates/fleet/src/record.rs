@@ -10,6 +10,7 @@ use std::io::Read;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ pub struct Record {
     pub version: i64,
     /// Helm's status word, such as `deployed`.
     pub status: String,
+    /// When Helm wrote that it began.
+    pub since: Option<Timestamp>,
     /// How many objects its manifest and its install and upgrade hooks hold.
     pub objects: u32,
     /// Those of them that run something.
@@ -94,6 +97,8 @@ struct Stored {
 struct Info {
     #[serde(default)]
     status: String,
+    #[serde(default)]
+    last_deployed: String,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +154,7 @@ impl Record {
             release: stored.name.clone(),
             version: stored.version,
             status: stored.info.status.clone(),
+            since: stored.info.last_deployed.parse().ok(),
             objects: 0,
             items: Vec::new(),
             unreadable: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use catalyst_model::{ComponentFact, ConditionFact, WorkloadFact};
+use catalyst_model::{Cause, ComponentFact, ConditionFact, WorkloadFact};
 use jiff::Timestamp;
 
 use crate::observe::Kind;
@@ -21,6 +21,8 @@ pub struct ClusterView {
     pub platform: Platform,
     /// Objects that could not be read and are left out, counted since the start.
     pub unreadable: u64,
+    /// The causes of trouble that have lasted, the one to look at first in front.
+    pub causes: Vec<Cause>,
 }
 
 /// Whether the API server answers.

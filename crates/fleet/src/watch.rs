@@ -10,7 +10,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalyst_model::{ClusterFact, ComponentFact, FrozenKit, ReleaseName};
+use catalyst_diagnosis::Tail;
+use catalyst_model::{Cause, CauseKind, ClusterFact, ComponentFact, FrozenKit, ReleaseName};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::Api;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::cluster::{Cluster, RequestError};
 use crate::index::{Index, Kubelet};
 use crate::kubelet;
+use crate::log::{self, Wanted};
 use crate::observe::{Key, Kind, Observed};
 use crate::view::{ClusterView, Connection};
 
@@ -31,6 +33,10 @@ use crate::view::{ClusterView, Connection};
 const QUEUE: usize = 1024;
 /// Changes within this time are published together.
 const PUBLISH_EVERY: Duration = Duration::from_millis(50);
+/// While something is not ready, what only time shows is looked for this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Logs that are read at the same time, one cluster.
+const LOGS: usize = 16;
 
 /// How a watch behaves; all times have sensible defaults.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +80,8 @@ impl Cluster {
         let (publish, views) = watch::channel(Arc::new(ClusterView::default()));
         let mut owner = JoinSet::new();
         let cluster = self.clone();
-        owner.spawn(Owner { cluster, config, expected, publish, index: Index::default() }.run());
+        let (index, settling) = (Index::default(), Settling::default());
+        owner.spawn(Owner { cluster, config, expected, publish, index, settling }.run());
         Watch { views, kit, _owner: owner }
     }
 }
@@ -118,6 +125,7 @@ struct Cursor {
     attached: bool,
     lost: bool,
     told: BTreeMap<ReleaseName, ComponentFact>,
+    causes: Vec<Cause>,
 }
 
 impl Cursor {
@@ -129,6 +137,11 @@ impl Cursor {
             }
             (self.lost, self.attached) = (true, false);
             return facts;
+        }
+        if view.connection == Connection::Live && self.causes != view.causes {
+            // Told before there is a kit as well: what Flux waits for then has its causes too.
+            self.causes.clone_from(&view.causes);
+            facts.push(ClusterFact::Causes(view.causes.clone()));
         }
         if !view.is_current() {
             return facts;
@@ -156,6 +169,8 @@ enum Message {
     /// A feeder's connection broke; the node may have started anew.
     Trouble(Kind, String),
     Kubelet(String, Result<Kubelet, RequestError>),
+    /// The last lines of a container.
+    Log(Key, String, Tail),
     Lost(String),
 }
 
@@ -165,6 +180,7 @@ struct Owner {
     expected: watch::Receiver<Option<Arc<FrozenKit>>>,
     publish: watch::Sender<Arc<ClusterView>>,
     index: Index,
+    settling: Settling,
 }
 
 impl Owner {
@@ -198,6 +214,8 @@ impl Owner {
         let heartbeat = self.config.heartbeat;
         tasks.spawn(beat(self.cluster.clone(), heartbeat, doubt.clone(), tell.clone()));
         let mut witnesses = Witnesses::new(self.config);
+        let mut logs = BTreeSet::new();
+        let mut restless_at = Instant::now();
         let mut ask = tokio::time::interval(Duration::from_millis(200));
         let mut publish_at: Option<Instant> = None;
         loop {
@@ -212,8 +230,12 @@ impl Owner {
                     Message::Lost(reason) => return reason,
                     Message::Trouble(kind, reason) => {
                         tracing::debug!(kind = kind.as_str(), reason, "watch broke off");
-                        witnesses.doubt();
-                        doubt.notify_one();
+                        self.index.trouble(kind, reason);
+                        // A kind that only explains may be unknown to a cluster for ever.
+                        if Kind::FOR_COMPONENTS.contains(&kind) {
+                            witnesses.doubt();
+                            doubt.notify_one();
+                        }
                     }
                     Message::Kubelet(node, said) => witnesses.hear(&mut self.index, node, said),
                     message => take(&mut self.index, message),
@@ -232,8 +254,15 @@ impl Owner {
                     for node in witnesses.due(&self.index) {
                         tasks.spawn(question(self.cluster.clone(), node, tell.clone()));
                     }
+                    for wanted in news(&mut logs, self.index.wanted_logs()) {
+                        tasks.spawn(read_log(self.cluster.clone(), wanted, tell.clone()));
+                    }
                     while tasks.try_join_next().is_some() {}
-                    continue;
+                    let is_restless = self.settling.is_pending() || self.index.is_restless();
+                    if !is_restless || restless_at.elapsed() < LOOK_AGAIN {
+                        continue;
+                    }
+                    restless_at = Instant::now();
                 }
             }
             publish_at.get_or_insert_with(|| Instant::now() + PUBLISH_EVERY);
@@ -242,7 +271,9 @@ impl Owner {
 
     fn publish(&mut self) {
         self.index.expect(self.expected.borrow_and_update().clone());
-        let view = self.index.view();
+        let mut view = self.index.view();
+        let causes = self.index.causes(&view, Timestamp::now());
+        view.causes = self.settling.settled(causes, Instant::now());
         self.publish.send_if_modified(|known| {
             let is_new = **known != view;
             if is_new {
@@ -278,6 +309,7 @@ fn take(index: &mut Index, message: Message) {
         Message::Delete(kind, key) => {
             index.delete(kind, &key);
         }
+        Message::Log(pod, container, tail) => index.log(pod, container, tail),
         Message::Trouble(..) | Message::Kubelet(..) | Message::Lost(_) => {}
     }
 }
@@ -372,6 +404,24 @@ async fn beat(cluster: Cluster, every: Duration, doubt: Arc<Notify>, tell: mpsc:
     }
 }
 
+/// Which of the logs that are wanted nobody reads or has read; those no longer wanted are forgotten.
+fn news(known: &mut BTreeSet<Wanted>, wanted: BTreeSet<Wanted>) -> Vec<Wanted> {
+    known.retain(|one| wanted.contains(one));
+    let room = LOGS.saturating_sub(known.len());
+    let new: Vec<Wanted> =
+        wanted.into_iter().filter(|one| !known.contains(one)).take(room).collect();
+    known.extend(new.iter().cloned());
+    new
+}
+
+async fn read_log(cluster: Cluster, wanted: Wanted, tell: mpsc::Sender<Message>) {
+    let said = |tail| async {
+        let message = Message::Log(wanted.pod.clone(), wanted.container.clone(), tail);
+        tell.send(message).await.ok();
+    };
+    log::read(&cluster, &wanted, said).await;
+}
+
 async fn question(cluster: Cluster, node: String, tell: mpsc::Sender<Message>) {
     let said = kubelet::ask(&cluster, &node, Timestamp::now()).await;
     tell.send(Message::Kubelet(node, said)).await.ok();
@@ -450,6 +500,39 @@ impl Pause {
         let now = self.next;
         self.next = (now * 2).min(self.max);
         now
+    }
+}
+
+/// Holds a cause back until it has lasted: a Pod that starts misses this and that for a moment.
+#[derive(Debug, Default)]
+struct Settling {
+    since: BTreeMap<(CauseKind, String), Instant>,
+    pending: bool,
+}
+
+impl Settling {
+    /// How long a cause must last before it is told.
+    const GRACE: Duration = Duration::from_millis(1500);
+
+    fn settled(&mut self, causes: Vec<Cause>, now: Instant) -> Vec<Cause> {
+        let identity = |cause: &Cause| (cause.kind, cause.subject.clone());
+        let shown: BTreeSet<_> = causes.iter().map(identity).collect();
+        self.since.retain(|known, _| shown.contains(known));
+        for one in shown {
+            self.since.entry(one).or_insert(now);
+        }
+        let has_lasted = |cause: &Cause| {
+            let since = self.since.get(&identity(cause));
+            since.is_some_and(|since| now.duration_since(*since) >= Self::GRACE)
+        };
+        let (told, held): (Vec<_>, Vec<_>) = causes.into_iter().partition(has_lasted);
+        self.pending = !held.is_empty();
+        told
+    }
+
+    /// Whether a cause is held back.
+    fn is_pending(&self) -> bool {
+        self.pending
     }
 }
 

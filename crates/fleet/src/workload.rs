@@ -4,9 +4,10 @@
 //! generation says nothing, and zero replicas count as wanted only if the release asked for zero.
 //! Whether its Pods can be believed is a question for [`crate::pod`].
 
+use catalyst_diagnosis::Job;
 use serde_json::Value;
 
-use crate::flux::{condition_value, number, text};
+use crate::flux::{condition_value, is_going, number, text};
 
 /// A workload as its live object shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Live {
     pub keeps_running: bool,
     /// What keeps it.
     pub message: Option<String>,
+    /// What may name a cause, of a Job.
+    pub told: Option<Job>,
 }
 
 /// The kinds that run something.
@@ -43,7 +46,7 @@ impl Live {
             live.rolled_out = false;
             live.message = Some("its controller has not looked at the newest version yet".into());
         }
-        if object.pointer("/metadata/deletionTimestamp").is_some() {
+        if is_going(object) {
             live.rolled_out = false;
             live.message = Some("it is being deleted".into());
         }
@@ -69,7 +72,7 @@ fn deployment(object: &Value) -> Live {
         .filter(|c| c.get("reason").and_then(Value::as_str) == Some("ProgressDeadlineExceeded"));
     let failure = condition_value(object, "ReplicaFailure");
     let message = failure.or(stuck).filter(|_| !rolled_out).and_then(|c| text(c, "/message"));
-    Live { desired, ready: available, rolled_out, keeps_running: true, message }
+    Live { desired, ready: available, rolled_out, keeps_running: true, message, told: None }
 }
 
 fn stateful_set(object: &Value) -> Live {
@@ -82,7 +85,7 @@ fn stateful_set(object: &Value) -> Live {
         || revision("update") == revision("current")
         || status(object, "updatedReplicas") >= desired;
     let rolled_out = ready >= desired && is_updated;
-    Live { desired, ready, rolled_out, keeps_running: true, message: None }
+    Live { desired, ready, rolled_out, keeps_running: true, message: None, told: None }
 }
 
 fn daemon_set(object: &Value) -> Live {
@@ -91,13 +94,20 @@ fn daemon_set(object: &Value) -> Live {
     let is_on_delete = text(object, "/spec/updateStrategy/type").as_deref() == Some("OnDelete");
     let is_updated = is_on_delete || status(object, "updatedNumberScheduled") >= desired;
     let rolled_out = ready >= desired && is_updated;
-    Live { desired, ready, rolled_out, keeps_running: true, message: None }
+    Live { desired, ready, rolled_out, keeps_running: true, message: None, told: None }
 }
 
 fn replica_set(object: &Value) -> Live {
     let desired = replicas(object);
     let ready = status(object, "availableReplicas");
-    Live { desired, ready, rolled_out: ready >= desired, keeps_running: true, message: None }
+    Live {
+        desired,
+        ready,
+        rolled_out: ready >= desired,
+        keeps_running: true,
+        message: None,
+        told: None,
+    }
 }
 
 fn job(object: &Value) -> Live {
@@ -112,7 +122,8 @@ fn job(object: &Value) -> Live {
         format!("the Job failed: {why}")
     });
     let ready = status(object, "succeeded");
-    Live { desired, ready, rolled_out, keeps_running: false, message: failed }
+    let told = Some(Job::read(object));
+    Live { desired, ready, rolled_out, keeps_running: false, message: failed, told }
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ fn record(version: i64, items: Vec<Item>, objects: u32) -> Observed {
         release: "gitea".into(),
         version,
         status: "deployed".into(),
+        since: None,
         objects,
         items,
         unreadable: vec![],
@@ -361,4 +362,55 @@ fn the_platform_is_nodes_storage_and_controllers() {
     let platform = index.view().platform;
     assert!(platform.flux_available(), "{:?}", platform.controllers);
     assert_eq!(platform.default_storage_classes, ["local-path"]);
+}
+
+#[test]
+fn the_cause_of_a_pods_trouble_is_found_with_its_release_and_its_reach() {
+    let mut index = well();
+    for name in ["source-controller", "kustomize-controller", "helm-controller"] {
+        let mut controller = deployment(1, 1);
+        controller["metadata"]["namespace"] = json!("flux-system");
+        controller["metadata"]["name"] = json!(name);
+        feed(&mut index, Kind::Deployment, &controller);
+    }
+    let now = NEW.parse().unwrap();
+    assert!(index.causes(&index.view(), now).is_empty(), "all is well");
+    let mut pod = pod(false, OLD);
+    let image = "ghcr.io/openova-io/gitea:none";
+    pod["spec"]["containers"] = json!([{"name": "gitea", "image": image}]);
+    pod["status"]["containerStatuses"] = json!([{"name": "gitea", "image": image, "ready": false,
+        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "ErrImagePull: not found"}}}]);
+    feed(&mut index, Kind::Pod, &pod);
+    feed(&mut index, Kind::Deployment, &deployment(1, 0));
+    let causes = index.causes(&index.view(), now);
+    let found: Vec<_> = causes.iter().map(|c| (c.kind, c.releases[0].as_str())).collect();
+    assert_eq!(found, [(catalyst_model::CauseKind::ImageNotFound, "bp-gitea")]);
+}
+
+#[test]
+fn a_kind_that_cannot_be_listed_is_told_until_it_can() {
+    let mut index = well();
+    index.connected();
+    index.trouble(Kind::Event, "events is forbidden".to_owned());
+    let unreadable = |index: &Index| {
+        let causes = index.causes(&index.view(), NEW.parse().unwrap());
+        causes.iter().any(|c| c.headline.contains("Event objects cannot be read"))
+    };
+    assert!(unreadable(&index));
+    index.reset(Kind::Event, vec![]);
+    assert!(!unreadable(&index));
+}
+
+#[test]
+fn a_storm_of_events_is_bounded_and_the_newest_stay() {
+    let mut index = Index::default();
+    for number in 0..1200 {
+        let event = json!({"metadata": {"name": format!("e{number}"), "namespace": "a"},
+            "involvedObject": {"kind": "Pod", "namespace": "a", "name": "p"},
+            "reason": "Failed", "lastTimestamp": format!("2026-01-01T00:{:02}:{:02}Z", number / 60, number % 60)});
+        feed(&mut index, Kind::Event, &event);
+    }
+    let kept: Vec<_> = index.of(Kind::Event).map(|(key, _)| key.name.as_str()).collect();
+    assert_eq!(kept.len(), 1000);
+    assert!(kept.contains(&"e1199") && !kept.contains(&"e0"));
 }

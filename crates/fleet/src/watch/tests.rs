@@ -24,6 +24,7 @@ fn told(cursor: &mut Cursor, view: &ClusterView) -> Vec<String> {
         ClusterFact::Lost { message } => format!("lost: {message}"),
         ClusterFact::Platform(part) => part.subject.clone(),
         ClusterFact::Component(component) => component.name.to_string(),
+        ClusterFact::Causes(causes) => format!("{} causes", causes.len()),
     };
     cursor.step(view).iter().map(word).collect()
 }
@@ -66,4 +67,45 @@ fn pauses_double_up_to_their_bound() {
     let mut pause = Pause::new(Duration::from_millis(350));
     let millis: Vec<u128> = (0..4).map(|_| pause.next().as_millis()).collect();
     assert_eq!(millis, [100, 200, 350, 350]);
+}
+
+fn cause(subject: &str) -> Cause {
+    Cause {
+        kind: CauseKind::ImageNotFound,
+        subject: subject.to_owned(),
+        headline: subject.to_owned(),
+        evidence: Vec::new(),
+        fix: String::new(),
+        since: None,
+        releases: Vec::new(),
+        waiting: Vec::new(),
+    }
+}
+
+#[test]
+fn a_cause_is_told_once_it_has_lasted_and_its_end_at_once() {
+    let mut settling = Settling::default();
+    let begin = Instant::now();
+    let subjects = |causes: Vec<Cause>| -> Vec<String> {
+        causes.into_iter().map(|cause| cause.subject).collect()
+    };
+    assert!(settling.settled(vec![cause("a")], begin).is_empty());
+    assert!(settling.is_pending());
+    let later = begin + Settling::GRACE;
+    let told = settling.settled(vec![cause("b"), cause("a")], later);
+    assert_eq!(subjects(told), ["a"]);
+    assert!(settling.settled(Vec::new(), later).is_empty());
+    assert!(!settling.is_pending());
+    assert!(settling.settled(vec![cause("a")], later).is_empty(), "one that comes back is new");
+}
+
+#[test]
+fn causes_are_told_when_they_change_and_again_after_a_loss() {
+    let mut cursor = Cursor::default();
+    let mut sick = view(Connection::Live, false, &[]);
+    sick.causes = vec![cause("a")];
+    assert_eq!(told(&mut cursor, &sick), ["1 causes"]);
+    assert!(told(&mut cursor, &sick).is_empty());
+    assert_eq!(told(&mut cursor, &view(stale(), true, &[])), ["lost: gone"]);
+    assert_eq!(told(&mut cursor, &view(Connection::Live, false, &[])), ["0 causes"]);
 }

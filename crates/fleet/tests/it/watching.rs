@@ -11,7 +11,7 @@ use crate::api_server::ApiServer;
 
 const RELEASES: &str = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
-const ALL: [&str; 12] = [
+const ALL: [&str; 17] = [
     RELEASES,
     "/api/v1/secrets",
     DEPLOYMENTS,
@@ -24,6 +24,11 @@ const ALL: [&str; 12] = [
     "/apis/storage.k8s.io/v1/storageclasses",
     "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories",
     "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations",
+    "/apis/source.toolkit.fluxcd.io/v1/helmcharts",
+    "/apis/source.toolkit.fluxcd.io/v1/helmrepositories",
+    "/apis/source.toolkit.fluxcd.io/v1/ocirepositories",
+    "/api/v1/persistentvolumeclaims",
+    "/api/v1/events",
 ];
 
 fn kit() -> FrozenKit {
