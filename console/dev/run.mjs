@@ -29,6 +29,7 @@ export function firstState(id, spec, at) {
     seq: 0,
     numEvents: 0,
     answer: { headline: `Preparing ${spec.name}`, since: at },
+    causes: [],
     phases: PHASES.map(([pid, title]) => ({ id: pid, title, state: "waiting" })),
     resources: [],
     components: [],

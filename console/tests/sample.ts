@@ -35,6 +35,7 @@ export function state(more: Partial<State> = {}): State {
     seq: 0,
     numEvents: 0,
     answer: { headline: "Installing the kit", since: T0 },
+    causes: [],
     phases: [],
     resources: [],
     components: [],

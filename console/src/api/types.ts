@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type State = Schemas["State"];
 export type Status = State["status"];
 export type Answer = State["answer"];
+export type Cause = Schemas["Cause"];
 export type Phase = Schemas["Phase"];
 export type Resource = Schemas["Resource"];
 export type Component = Schemas["Component"];

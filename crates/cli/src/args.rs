@@ -140,6 +140,7 @@ pub(crate) enum Command {
     Sandbox(commands::sandbox::Command),
     #[command(subcommand)]
     Kit(commands::kit::Command),
+    Why(commands::sovereign::why::Args),
     Kubectl(commands::kubectl::Args),
     #[command(subcommand)]
     Token(commands::token::Command),

@@ -102,6 +102,7 @@ async fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<()>
         Command::Login(args) => login::login(args, context).await,
         Command::Logout(_) => login::logout(context).await,
         Command::Kubectl(args) => kubectl::run(args, context).await,
+        Command::Why(args) => sovereign::why::run(args, context).await,
         Command::Sovereign(command) => sovereign::run(command, context).await,
         Command::Sandbox(command) => sandbox::run(command, context).await,
         Command::Kit(command) => kit::run(command, context).await,

@@ -52,6 +52,13 @@ impl Output {
         terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
     }
 
+    /// Plain text into a pipe.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        let call = "catalyst".to_owned();
+        Self { format: Format::Table, live: false, colour: false, call }
+    }
+
     /// Prints one line of data.
     pub(crate) fn line(&self, line: &str) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();

@@ -142,18 +142,6 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::api::wire::{Answer, Kit};
-    use crate::args::{Form, Global};
-
-    fn plain() -> Output {
-        Output::new(&Global {
-            output: Form::Table,
-            api: None,
-            no_color: true,
-            home: None,
-            cache: None,
-            source: None,
-        })
-    }
 
     fn at(seconds: i64) -> Option<Timestamp> {
         Some(Timestamp::from_second(1_000_000 + seconds).unwrap())
@@ -219,7 +207,7 @@ mod tests {
             ],
             ..Sovereign::default()
         };
-        let text = lines(&sovereign, at(90).unwrap(), 80, &plain()).join("\n");
+        let text = lines(&sovereign, at(90).unwrap(), 80, &Output::plain()).join("\n");
         insta::assert_snapshot!(text, @"
         ◐ sov1 sov1.catalyst.test  installing the kit: 1 of 2 ready  1m30s
           ✓ Infrastructure  12s

@@ -2,6 +2,7 @@
 //! change without it, for every conversion from them is written out here.
 
 mod auth;
+mod cause;
 mod deployment;
 mod event;
 mod from_model;
@@ -11,6 +12,7 @@ mod spec;
 pub use auth::{
     Link, LinkRequest, Login, LoginKind, Session, Tier, Token, TokenRequest, TokenRow, Tokens,
 };
+pub use cause::{Cause, Evidence};
 pub use deployment::{
     Answer, Component, ComponentState, Deployments, Failure, Kit, Outputs, Phase, PhaseId,
     PhaseState, Provider, Reach, Resource, ResourceState, State, Status, Workload, Workloads,

@@ -54,6 +54,7 @@ pub(crate) struct Sovereign {
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) seq: u64,
     pub(crate) answer: Answer,
+    pub(crate) causes: Vec<Cause>,
     pub(crate) phases: Vec<Phase>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) kit: Option<Kit>,
@@ -70,6 +71,30 @@ pub(crate) struct Answer {
     pub(crate) fix: Option<String>,
     pub(crate) since: Option<Timestamp>,
     pub(crate) code: Option<String>,
+}
+
+/// One reason why a Sovereign is not well.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Cause {
+    pub(crate) kind: String,
+    pub(crate) code: String,
+    pub(crate) subject: String,
+    pub(crate) headline: String,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) fix: String,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) releases: Vec<String>,
+    pub(crate) waiting: Vec<String>,
+}
+
+/// What was read and shows it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Evidence {
+    pub(crate) source: String,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

@@ -1,4 +1,4 @@
-//! `catalyst sovereign`: create, list, get, watch, retry, kubeconfig.
+//! `catalyst sovereign`: create, list, get, watch, why, retry, kubeconfig.
 
 pub(crate) mod create;
 mod get;
@@ -6,6 +6,7 @@ mod kubeconfig;
 mod list;
 pub(crate) mod retry;
 pub(crate) mod watch;
+pub(crate) mod why;
 
 use clap::Subcommand;
 
@@ -37,6 +38,8 @@ pub(crate) enum Command {
         /// Name, domain or id.
         sovereign: String,
     },
+    #[command(visible_alias = "status")]
+    Why(why::Args),
     Retry(retry::Args),
     Kubeconfig(kubeconfig::Args),
 }
@@ -63,6 +66,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
             let found = find(&client, &sovereign).await?;
             watch::run(&client, &found.id, Hope::None, context.output).await
         }
+        Command::Why(args) => why::run(args, context).await,
         Command::Retry(args) => retry::run(args, context).await,
         Command::Kubeconfig(args) => kubeconfig::run(args, context).await,
     }

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Cause;
+
 /// Where a Sovereign runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +78,9 @@ pub struct State {
     pub num_events: u64,
     /// The page's first line.
     pub answer: Answer,
+    /// The causes of its trouble, the one to look at first in front; two that are independent are
+    /// both there.
+    pub causes: Vec<Cause>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

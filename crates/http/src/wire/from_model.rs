@@ -4,9 +4,9 @@
 use catalyst_model as model;
 
 use super::{
-    Answer, Component, ComponentState, CreateDeployment, Event, Failure, Kit, Level, Outputs,
-    Phase, PhaseId, PhaseState, Provider, Reach, Region, Resource, ResourceState, State, Status,
-    Tier, Workload, Workloads,
+    Answer, Cause, Component, ComponentState, CreateDeployment, Event, Evidence, Failure, Kit,
+    Level, Outputs, Phase, PhaseId, PhaseState, Provider, Reach, Region, Resource, ResourceState,
+    State, Status, Tier, Workload, Workloads,
 };
 
 impl State {
@@ -29,6 +29,7 @@ impl State {
             seq: deployment.seq.0,
             num_events: deployment.seq.0,
             answer: deployment.answer().into(),
+            causes: deployment.causes().into_iter().map(Cause::from).collect(),
             error: deployment.failure().map(Failure::from),
             result: outputs(deployment),
             phases: deployment.phases().into_iter().map(Phase::from).collect(),
@@ -133,6 +134,32 @@ impl From<model::Answer> for Answer {
     fn from(answer: model::Answer) -> Self {
         let model::Answer { headline, cause, fix, code, since } = answer;
         Self { headline, cause, fix, since, code: code.map(|code| code.to_string()) }
+    }
+}
+
+impl From<model::Cause> for Cause {
+    fn from(cause: model::Cause) -> Self {
+        let model::Cause { kind, subject, headline, evidence, fix, since, releases, waiting } =
+            cause;
+        let names = |all: Vec<model::ReleaseName>| all.iter().map(ToString::to_string).collect();
+        Self {
+            kind: kind.as_str().to_owned(),
+            code: kind.problem().code.to_string(),
+            subject,
+            headline,
+            evidence: evidence.into_iter().map(Evidence::from).collect(),
+            fix,
+            since,
+            releases: names(releases),
+            waiting: names(waiting),
+        }
+    }
+}
+
+impl From<model::Evidence> for Evidence {
+    fn from(evidence: model::Evidence) -> Self {
+        let model::Evidence { source, at, text } = evidence;
+        Self { source, at, text }
     }
 }
 
