@@ -99,7 +99,7 @@ impl Gitea {
     }
 }
 
-fn base64(text: String) -> String {
+pub(crate) fn base64(text: String) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in text.as_bytes().chunks(3) {

@@ -4,6 +4,7 @@
 
 mod bare_node;
 mod bystanders;
+mod failures;
 mod first_light;
 mod git_push;
 mod kills;
