@@ -213,6 +213,24 @@ fn row_06_a_hook_whose_job_is_gone_is_named_from_the_release() {
 }
 
 #[test]
+fn row_06_what_was_done_about_a_failed_hook_is_not_the_cause() {
+    let rolled_back =
+        "Helm rollback to previous release gitea/gitea.v1 with chart bp-gitea@0.1.0 succeeded";
+    let with = |failed: &str| {
+        let mut release = helm_release("bp-gitea", &[], "RollbackSucceeded", rolled_back);
+        let conditions = release["status"]["conditions"].as_array_mut().unwrap();
+        conditions.push(json!({"type": "Released", "status": "False", "reason": "UpgradeFailed", "message": failed, "observedGeneration": 1}));
+        World::kit().has("HelmRelease", release)
+    };
+    let hook = "Helm upgrade failed for release gitea/gitea with chart bp-gitea@0.1.61: pre-upgrade hooks failed: 1 error occurred:\n\t* job gitea-init failed: BackoffLimitExceeded\n\n";
+    let words = ["pre-upgrade hook gitea-init failed", "BackoffLimitExceeded"];
+    one(&with(hook), CauseKind::HookFailed, &words);
+    let other =
+        "Helm upgrade failed for release gitea/gitea with chart bp-gitea@0.1.61: cannot patch";
+    one(&with(other), CauseKind::ReleaseFailed, &["release bp-gitea failed", "cannot patch"]);
+}
+
+#[test]
 fn row_07_a_hook_that_waits() {
     let world = || {
         hook(json!({"active": 1, "startTime": "2026-01-01T00:00:00Z"}), running()).has(
@@ -252,6 +270,15 @@ fn row_08_a_hook_that_may_not() {
     let cause =
         one(&world, CauseKind::HookForbidden, &["hook gitea-init is forbidden to create secrets"]);
     assert!(cause.fix.contains("resources: [\"secrets\"], verbs: [\"create\"]"), "{}", cause.fix);
+    let escaped = line.replace('"', "\\\"");
+    let world = hook(json!({"active": 1}), running()).log(
+        "gitea",
+        "gitea-init-x1",
+        "init",
+        ("Job", "gitea-init"),
+        &format!("{{\"message\":\"{}\"}}", escaped.trim()),
+    );
+    one(&world, CauseKind::HookForbidden, &["hook gitea-init is forbidden to create secrets"]);
 }
 
 fn chart(message: &str) -> World {

@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, RequestError};
 
 /// Lines that are asked for and kept.
 const LINES: usize = 20;
-const LONGEST_LINE: usize = 400;
+const LONGEST_LINE: usize = 2000;
 /// A program that writes without an end of line is cut here.
 const LONGEST_RAW: usize = 16 << 10;
 /// Changes within this time are told together.

@@ -64,11 +64,16 @@ pub(super) fn releases(observed: &Observed<'_>, explained: &BTreeSet<ReleaseName
 /// The condition that tells of a failure: that of now, or of the last try while the next is on.
 fn failure(release: &Release) -> Option<&Condition> {
     let ready = release.ready.as_ref();
+    let released = release.released.as_ref().filter(|released| released.is_false());
+    // What was done about a failure is not the failure.
+    let is_remedy = |c: &&Condition| {
+        matches!(c.fact.reason.as_str(), "RollbackSucceeded" | "UninstallSucceeded")
+    };
     if let Some(ready) = ready.filter(|ready| ready.is_false()) {
-        return Some(ready);
+        return released.filter(|_| is_remedy(&ready)).or(Some(ready));
     }
     let is_well = ready.is_some_and(|r| r.fact.status == catalyst_model::ConditionStatus::True);
-    release.released.as_ref().filter(|released| released.is_false() && !is_well)
+    released.filter(|_| !is_well)
 }
 
 /// Whether the release waits for something that has a cause of its own, or has not been tried.

@@ -15,6 +15,9 @@ const LONG: SignedDuration = SignedDuration::from_secs(20);
 /// A hook that says the same as often waits, however short it has run.
 const REPEATED: usize = 3;
 
+/// When Helm runs the hooks that an install or an upgrade waits for.
+const EVENTS: [&str; 4] = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"];
+
 /// A hook, with what is known of it.
 struct Hook<'a> {
     key: Key,
@@ -65,17 +68,21 @@ fn named_by_helm<'a>(observed: &Observed<'a>) -> Vec<(Hook<'a>, (Option<Timestam
     let mut found = Vec::new();
     for (key, release) in &observed.releases {
         let conditions = [release.ready.as_ref(), release.released.as_ref()];
-        let failed = conditions
-            .into_iter()
-            .flatten()
-            .find(|c| c.is_false() && c.fact.message.contains("failed p"));
-        let Some(failed) = failed else { continue };
+        let mut failed = conditions.into_iter().flatten().filter(|c| c.is_false());
+        // `failed pre-install: …` and `pre-upgrade hooks failed: …`
+        let event = |message: &str| {
+            let said = |event: &&str| {
+                message.contains(&format!("failed {event}"))
+                    || message.contains(&format!("{event} hooks failed"))
+            };
+            EVENTS.into_iter().find(said)
+        };
+        let named = failed.find_map(|c| Some((c, event(&c.fact.message)?)));
+        let Some((failed, event)) = named else { continue };
         let message = &failed.fact.message;
-        let events = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"];
-        let event = events.into_iter().find(|event| message.contains(&format!("failed {event}")));
         let job = between(message, "job ", " failed")
             .or_else(|| between(message, "Job/", " ").and_then(|r| r.rsplit('/').next()));
-        let (Some(event), Some(job)) = (event, job) else { continue };
+        let Some(job) = job else { continue };
         let job = Key::new(release.target_namespace.clone(), job.trim_matches('"'));
         let hook = hook(observed, job, release_named(observed, key), event);
         found.push((hook, (failed.since, message.as_str())));
@@ -108,12 +115,10 @@ fn told(observed: &Observed<'_>, hook: &Hook<'_>) -> Option<Finding> {
 
 /// `User "system:serviceaccount:ns:name" cannot create resource "secrets" in API group ""`.
 fn forbidden(hook: &Hook<'_>) -> Option<Finding> {
-    let line = hook
-        .log?
-        .lines
-        .iter()
-        .rev()
-        .find(|line| line.contains("cannot ") && line.contains("resource \""))?;
+    // A log of JSON lines has its quotes escaped.
+    let mut lines = hook.log?.lines.iter().rev().map(|line| line.replace('\\', ""));
+    let line = lines.find(|line| line.contains("cannot ") && line.contains("resource \""))?;
+    let line = line.as_str();
     let verb = between(line, " cannot ", " resource")?;
     let resource = between(line, "resource \"", "\"")?;
     let group = between(line, "API group \"", "\"").unwrap_or_default();
