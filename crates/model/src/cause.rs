@@ -152,18 +152,29 @@ impl Cause {
         (self.kind, &self.subject)
     }
 
-    /// Whether it says the same as `other`, when the times of the evidence are left out: they move
-    /// with every repetition.
+    /// Whether it says the same as `other`, when the times of the evidence are left out, which move
+    /// with every repetition, and the lines of logs: a hook that waits counts its tries in them.
     pub fn says_as(&self, other: &Self) -> bool {
-        let texts = |cause: &Self| -> Vec<String> {
-            cause.evidence.iter().map(|evidence| evidence.text.clone()).collect()
-        };
         let said = |cause: &Self| {
             let Self { kind, subject, headline, fix, releases, waiting, .. } = cause.clone();
+            let headline = match kind {
+                CauseKind::HookWaits => without_digits(&headline),
+                _ => headline,
+            };
             (kind, subject, headline, fix, releases, waiting)
         };
-        said(self) == said(other) && texts(self) == texts(other)
+        let texts = |cause: &Self| -> Vec<String> {
+            let is_log = |evidence: &&Evidence| evidence.source.starts_with("Log of ");
+            let lasting = cause.evidence.iter().filter(|evidence| !is_log(evidence));
+            lasting.map(|evidence| without_digits(&evidence.text)).collect()
+        };
+        let logs = |cause: &Self| cause.evidence.len() - texts(cause).len();
+        said(self) == said(other) && texts(self) == texts(other) && logs(self) == logs(other)
     }
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 impl Deployment {
@@ -253,6 +264,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    fn waits(line: &str) -> Cause {
+        let source = "Log of Job a/b".to_owned();
+        Cause {
+            kind: CauseKind::HookWaits,
+            subject: "hook Job a/b".to_owned(),
+            headline: format!("hook b waits: {line}"),
+            evidence: vec![Evidence { source, at: None, text: line.to_owned() }],
+            fix: String::new(),
+            since: None,
+            releases: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_hook_that_counts_its_tries_is_no_news_and_another_wait_is() {
+        assert!(waits("waiting for S, try 9").says_as(&waits("waiting for S, try 10")));
+        assert!(!waits("waiting for S").says_as(&waits("waiting for T")));
+        let silent = Cause { evidence: Vec::new(), ..waits("waiting for S") };
+        assert!(!waits("waiting for S").says_as(&silent), "its log has come");
+    }
 
     #[test]
     fn a_kind_is_stored_as_the_word_on_the_wire() {
