@@ -162,6 +162,7 @@ fn row_05_a_pod_that_asks_for_too_much() {
 fn hook(status: Value, container: Value) -> World {
     let job = json!({"metadata": {"name": "gitea-init", "namespace": "gitea"}, "status": status});
     World::kit()
+        .pending("bp-gitea", "2026-01-01T00:00:00Z")
         .made("bp-gitea", "Job", "gitea", "gitea-init", Some("pre-install"))
         .has("Job", job)
         .has("Pod", pod("gitea", "gitea-init-x1", ("Job", "gitea-init"), json!([container])))
@@ -210,6 +211,18 @@ fn row_06_a_hook_whose_job_is_gone_is_named_from_the_release() {
     let silent =
         World::kit().has("HelmRelease", helm_release("bp-gitea", &[], "InstallFailed", message));
     one(&silent, CauseKind::HookFailed, &["BackoffLimitExceeded"]);
+}
+
+#[test]
+fn row_06_a_job_that_failed_in_an_earlier_try_is_not_the_cause_of_now() {
+    let failed = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]});
+    let job = json!({"metadata": {"name": "gitea-init", "namespace": "gitea"}, "status": failed});
+    let world = World::kit()
+        .made("bp-gitea", "Job", "gitea", "gitea-init", Some("pre-upgrade"))
+        .has("Job", job);
+    assert!(world.causes().is_empty(), "{:#?}", world.causes());
+    let at_work = world.pending("bp-gitea", "2026-01-01T00:00:00Z");
+    one(&at_work, CauseKind::HookFailed, &["pre-upgrade hook gitea-init failed"]);
 }
 
 #[test]

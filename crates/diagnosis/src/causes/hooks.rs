@@ -92,8 +92,11 @@ fn named_by_helm<'a>(observed: &Observed<'a>) -> Vec<(Hook<'a>, (Option<Timestam
 
 fn told(observed: &Observed<'_>, hook: &Hook<'_>) -> Option<Finding> {
     let is_over = hook.job.is_some_and(|job| job.complete) && hook.said.is_none();
-    // A Job that failed stays behind when the next try does well.
-    if is_over || hook.release.is_some_and(|release| observed.well.contains(release)) {
+    // A Job that failed stays behind: it speaks of now only while Helm is at work on its release, or
+    // while the controller names it.
+    let is_at_work = |release: &ReleaseName| observed.pending.iter().any(|p| p.release == release);
+    let is_of_now = hook.said.is_some() || hook.release.is_some_and(is_at_work);
+    if is_over || !is_of_now {
         return None;
     }
     let finding = forbidden(hook).or_else(|| failed(hook)).or_else(|| waits(observed, hook))?;
