@@ -162,13 +162,17 @@ impl<'a> Observed<'a> {
         self.pods.values().copied().filter(move |pod| pod.node.as_deref() == Some(name))
     }
 
-    /// The log of a Job's Pod, whichever of them is known.
+    /// The log of a Job's Pod: of one that is there, else of one that is gone.
     pub(crate) fn log_of_job(&self, key: &Key) -> Option<&'a Tail> {
-        let is_of = |tail: &Tail| tail.owner.0 == "Job" && tail.owner.1 == key.name;
-        self.logs
-            .iter()
-            .filter(|((pod, _), tail)| pod.namespace == key.namespace && is_of(tail))
-            .map(|(_, tail)| *tail)
-            .find(|tail| !tail.lines.is_empty())
+        let is_of = |owner: &(String, String)| owner.0 == "Job" && owner.1 == key.name;
+        let is_its = |unready: &crate::Unready| is_of(&unready.owner);
+        let has_pod = self.pods.iter().any(|(pod, object)| {
+            pod.namespace == key.namespace && object.unready.as_deref().is_some_and(is_its)
+        });
+        let mut tails = self.logs.iter().filter(|((pod, _), tail)| {
+            let is_here = self.pods.contains_key(pod);
+            pod.namespace == key.namespace && is_of(&tail.owner) && is_here == has_pod
+        });
+        tails.find(|(_, tail)| !tail.lines.is_empty()).map(|(_, tail)| *tail)
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::graph::release_named;
 use crate::finding::{Finding, named};
-use crate::words::{after, between, last_line};
+use crate::words::{between, last_line};
 use crate::{Job, Key, Observed, State, Tail, Unready};
 
 /// A hook that runs longer than this is told with what it waits for.
@@ -160,12 +160,8 @@ fn failed(hook: &Hook<'_>) -> Option<Finding> {
         (Some(exit), ..) => format!(" with exit code {}", exit.code),
         (None, Some((_, why)), _) => format!(" ({})", why.split(": ").next().unwrap_or(why)),
         (None, None, Some((_, said))) if last.is_none() => {
-            format!(
-                " ({})",
-                after(said, " failed: ")
-                    .map_or(said, |rest| rest.lines().next().unwrap_or(rest))
-                    .trim()
-            )
+            let why = said.rsplit(" failed: ").next().unwrap_or(said);
+            format!(" ({})", why.lines().next().unwrap_or(why).trim())
         }
         (None, None, _) => String::new(),
     };
