@@ -1,7 +1,16 @@
-//! What waits for what: the graph of a kit's `dependsOn` edges.
+//! What waits for what.
 //!
-//! Entry point: [`Graph::of`]. A graph is always made; what is wrong with it is a list of
-//! [`GraphProblem`]s, each with the names and the place a person needs.
+//! Two entry points. [`Graph::of`] makes the graph of a built kit's `dependsOn` edges; a graph is
+//! always made, and what is wrong with it is a list of [`GraphProblem`]s, each with the names and the
+//! place a person needs. [`DerivedGraph::of`] compares the declared order with what the rendered
+//! objects need of each other, and [`draw`] shows it.
+
+mod derived;
+pub mod draw;
+mod edges;
+mod finder;
+mod makers;
+mod needs;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalyst_model::ReleaseName;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+
+pub use derived::DerivedGraph;
+pub use edges::{
+    CriticalPath, Cycle, DeclaredEdge, DerivedEdge, EdgeState, Evidence, EvidenceKind, Fix,
+    ReleaseNode, UnknownEdge, When,
+};
 
 use crate::document::Place;
 use crate::release::Release;
@@ -62,16 +77,20 @@ impl Graph {
                     None => problems.push(GraphProblem::Unknown {
                         from: release.name.clone(),
                         to: edge.name.clone(),
-                        nearest: nearest(&edge.name, nodes.keys().copied()),
+                        nearest: nearest_name(
+                            edge.name.as_str(),
+                            nodes.keys().map(|name| name.as_str()),
+                        )
+                        .and_then(|name| name.parse().ok()),
                         place: release.place.clone(),
                     }),
                 }
             }
         }
-        let mut cycles: Vec<_> =
-            tarjan_scc(&graph).iter().filter_map(|part| cycle_in(&graph, part)).collect();
-        cycles.sort();
-        problems.extend(cycles.into_iter().map(|path| GraphProblem::Cycle { path }));
+        problems.extend(cycles(&graph).into_iter().map(|path| {
+            let path = path.into_iter().cloned().collect();
+            GraphProblem::Cycle { path }
+        }));
         Self { layers: layers(&graph), problems }
     }
 }
@@ -94,8 +113,16 @@ fn layers(graph: &DiGraph<&ReleaseName, ()>) -> Vec<Vec<ReleaseName>> {
     }
 }
 
-/// A shortest cycle through the smallest name of a strongly connected part.
-fn cycle_in(graph: &DiGraph<&ReleaseName, ()>, part: &[NodeIndex]) -> Option<Vec<ReleaseName>> {
+/// A cycle of every strongly connected part, each with its first member repeated at its end.
+pub(crate) fn cycles<N: Ord + Copy>(graph: &DiGraph<N, ()>) -> Vec<Vec<N>> {
+    let mut cycles: Vec<_> =
+        tarjan_scc(graph).iter().filter_map(|part| cycle_in(graph, part)).collect();
+    cycles.sort();
+    cycles
+}
+
+/// A shortest cycle through the smallest member of a strongly connected part.
+fn cycle_in<N: Ord + Copy>(graph: &DiGraph<N, ()>, part: &[NodeIndex]) -> Option<Vec<N>> {
     let start = *part.iter().min_by_key(|n| graph[**n])?;
     if part.len() == 1 && graph.find_edge(start, start).is_none() {
         return None;
@@ -119,32 +146,29 @@ fn cycle_in(graph: &DiGraph<&ReleaseName, ()>, part: &[NodeIndex]) -> Option<Vec
     None
 }
 
-fn walk_back(
-    graph: &DiGraph<&ReleaseName, ()>,
+fn walk_back<N: Copy>(
+    graph: &DiGraph<N, ()>,
     came_from: &BTreeMap<NodeIndex, NodeIndex>,
     start: NodeIndex,
     last: NodeIndex,
-) -> Vec<ReleaseName> {
-    let mut path = vec![graph[start].clone()];
+) -> Vec<N> {
+    let mut path = vec![graph[start]];
     let mut at = last;
     while at != start {
-        path.push(graph[at].clone());
+        path.push(graph[at]);
         at = came_from[&at];
     }
-    path.push(graph[start].clone());
+    path.push(graph[start]);
     path.reverse();
     path
 }
 
 /// The most similar name, if it is similar enough to be a slip of the pen.
-fn nearest<'a>(
-    name: &ReleaseName,
-    all: impl Iterator<Item = &'a ReleaseName>,
-) -> Option<ReleaseName> {
-    all.map(|candidate| (distance(name.as_str(), candidate.as_str()), candidate))
+pub(crate) fn nearest_name<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    all.map(|candidate| (distance(name, candidate), candidate))
         .filter(|(steps, _)| *steps <= 3)
         .min()
-        .map(|(_, candidate)| candidate.clone())
+        .map(|(_, candidate)| candidate)
 }
 
 /// Edits (insert, delete, replace) that turn one text into the other.

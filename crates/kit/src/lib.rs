@@ -3,7 +3,9 @@
 //! Two ways in. [`read_stream`], [`freeze`] and [`Graph`] tell which releases a built kit declares.
 //! [`assemble`] makes [`Facts`] of a folder: what Flux would build and what Helm would render, each
 //! object with the file and line it comes from; [`lint`] holds the facts against the rules (`L01` to
-//! `L54`, one file each, a page each in `docs/rules`) and returns [`Finding`]s.
+//! `L54`, one file each, a page each in `docs/rules`) and returns [`Finding`]s. From the same facts
+//! [`DerivedGraph`] tells the order that objects need, [`audit`](audit::audit) holds a kit against its
+//! lock, and [`TreeDiff`](diff::TreeDiff) compares two trees.
 //!
 //! Everything here works on texts and values, except [`render`], the only door to a process,
 //! [`Tree`] and [`archive`], which read and unpack files, and [`bump`], which alone changes a tree. It
@@ -11,16 +13,19 @@
 
 pub mod archive;
 mod assemble;
+pub mod audit;
 pub mod bump;
+pub mod diff;
 mod document;
 mod facts;
 mod finding;
 mod flux;
-mod graph;
+pub mod graph;
 mod image;
 mod kinds;
 mod lint;
 mod object;
+mod order;
 mod quantity;
 mod refs;
 mod release;
@@ -41,7 +46,7 @@ pub use facts::{
 };
 pub use finding::{Finding, LOAD, Related, Severity, Spot};
 pub use flux::{Action, ChartPin, Edge, HelmRelease, duration, slot_of_file};
-pub use graph::{Graph, GraphProblem};
+pub use graph::{DerivedGraph, Graph, GraphProblem};
 pub use image::{Image, images};
 pub use lint::{Baseline, Outcome, Reach, Suppressed, lint, output};
 pub use object::{Hook, Object, Owner, Source};

@@ -16,3 +16,16 @@ pub(crate) fn nodes(container: &Node) -> impl Iterator<Item = &Node> {
 fn words(container: &Node) -> impl Iterator<Item = &Node> {
     ["command", "args"].into_iter().flat_map(|part| container.items_at(part))
 }
+
+/// Whether a program names an object.
+pub(crate) fn names(text: &str, name: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.split(|c: char| !is_name(c)).any(|word| word == name)
+}
+
+/// Whether a program writes objects at all.
+pub(crate) fn writes(text: &str) -> bool {
+    ["create", "apply", "patch", "POST", "PUT", "ensure-secret", "replace"]
+        .iter()
+        .any(|word| text.contains(word))
+}

@@ -56,7 +56,8 @@ fn entries(facts: &Facts, release: &Release, findings: &mut Vec<Finding>) {
                 release.declared.name, edge.name
             );
             let mut finding = RULE.at(spot, message);
-            if let Some(near) = nearest(facts, &edge.name) {
+            let names = facts.releases.iter().map(|release| release.declared.name.as_str());
+            if let Some(near) = crate::graph::nearest_name(&edge.name, names) {
                 finding = finding.fix(format!("did you mean `{near}`?"));
             }
             findings.push(finding);
@@ -103,14 +104,4 @@ fn circle(facts: &Facts, cycle: &[usize]) -> Finding {
         finding = finding.related(edge(at), format!("`{}` waits here", name(member)));
     }
     finding
-}
-
-/// The release of the most similar name, if it is similar enough to be a slip of the pen.
-fn nearest<'a>(facts: &'a Facts, name: &str) -> Option<&'a str> {
-    let names = facts.releases.iter().map(|release| release.declared.name.as_str());
-    names
-        .map(|candidate| (crate::graph::distance(name, candidate), candidate))
-        .filter(|(steps, _)| *steps <= 3)
-        .min()
-        .map(|(_, candidate)| candidate)
 }

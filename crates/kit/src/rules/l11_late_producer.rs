@@ -5,6 +5,7 @@ use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::refs;
+use crate::shell;
 
 pub(super) const RULE: Rule = Rule {
     id: "L11",
@@ -67,19 +68,7 @@ fn makes(object: &Object, kind: &str, namespace: Option<&str>, name: &str) -> bo
         return true;
     }
     object.pod_spec().is_some() && matches!(kind, "Secret" | "ConfigMap") && {
-        let programs = object.containers().into_iter().flat_map(crate::shell::texts);
-        let names = |text: &str| text.split(|c: char| !is_name(c)).any(|word| word == name);
-        programs.into_iter().any(|text| names(text) && writes(text))
+        let mut programs = object.containers().into_iter().flat_map(shell::texts);
+        programs.any(|text| shell::names(text, name) && shell::writes(text))
     }
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '-' || c == '.'
-}
-
-/// Whether a program writes objects at all.
-fn writes(text: &str) -> bool {
-    ["create", "apply", "patch", "POST", "PUT", "ensure-secret", "replace"]
-        .iter()
-        .any(|word| text.contains(word))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::l01_kind_provider::comes_before;
 use super::{Decidability, Rule};
 use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
+use crate::order::comes_before;
 use crate::yaml::Node;
 
 pub(super) const RULE: Rule = Rule {
