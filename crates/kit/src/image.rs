@@ -118,6 +118,19 @@ pub(crate) fn pull_secrets(facts: &Facts, object: &Object) -> Vec<String> {
     names
 }
 
+/// Whether a container's image is one of those nobody may pull without a pull secret.
+pub(crate) fn is_private(facts: &Facts, container: &Node) -> bool {
+    container.str_at("image").is_some_and(|name| has_private_prefix(facts, name))
+}
+
+/// Whether a reference begins with one of the prefixes that are declared private.
+pub(crate) fn has_private_prefix(facts: &Facts, name: &str) -> bool {
+    facts.settings.private_images.iter().any(|prefix| {
+        let rest = name.strip_prefix(prefix.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':', '@']))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,11 @@ pub(crate) fn is_core(group: &str, kind: &str) -> bool {
     CORE.iter().any(|(g, k, _)| *g == group && *k == kind)
 }
 
+/// Whether Kubernetes itself has a group.
+pub(crate) fn has_group(group: &str) -> bool {
+    CORE.iter().any(|(own, ..)| *own == group)
+}
+
 /// Whether Flux brought the kind.
 pub(crate) fn is_flux(group: &str) -> bool {
     FLUX.contains(&group)

@@ -11,6 +11,7 @@
 //! [`Tree`] and [`archive`], which read and unpack files, and [`bump`], which alone changes a tree. It
 //! does not talk to clusters.
 
+mod access;
 pub mod archive;
 mod assemble;
 pub mod audit;
@@ -20,12 +21,14 @@ mod document;
 mod facts;
 mod finding;
 mod flux;
+mod go_template;
 pub mod graph;
 mod image;
 mod kinds;
 mod lint;
 mod object;
 mod order;
+mod producers;
 mod quantity;
 mod refs;
 mod release;

@@ -11,6 +11,19 @@ pub(crate) struct Ref<'a> {
     pub(crate) name: &'a Node,
     /// Whether the Pod starts without it.
     pub(crate) optional: bool,
+    /// The list of keys it must have, or the one key.
+    keys: Option<&'a Node>,
+}
+
+impl<'a> Ref<'a> {
+    /// The keys it must have, at their places.
+    pub(crate) fn keys(&self) -> Vec<&'a Node> {
+        match self.keys {
+            Some(node) if node.text().is_some() => vec![node],
+            Some(list) => list.items().iter().filter_map(|item| item.get("key")).collect(),
+            None => Vec::new(),
+        }
+    }
 }
 
 /// Everything without which a Pod of this specification does not start.
@@ -18,7 +31,7 @@ pub(crate) fn of_pod(spec: &Node) -> Vec<Ref<'_>> {
     let mut all = Vec::new();
     let account = spec.get("serviceAccountName").or_else(|| spec.get("serviceAccount"));
     if let Some(name) = account.filter(|name| name.text().is_some_and(|text| !text.is_empty())) {
-        all.push(Ref { kind: "ServiceAccount", name, optional: false });
+        all.push(Ref { kind: "ServiceAccount", name, optional: false, keys: None });
     }
     for volume in spec.items_at("volumes") {
         volume_refs(volume, &mut all);
@@ -57,7 +70,8 @@ fn push<'a>(node: &'a Node, path: &str, member: &str, kind: &'static str, all: &
     let Some(source) = node.at(path) else { return };
     let Some(name) = source.get(member).filter(|name| name.text().is_some()) else { return };
     let optional = source.get("optional").and_then(Node::bool).unwrap_or(false);
-    all.push(Ref { kind, name, optional });
+    let keys = source.get("key").or_else(|| source.get("items"));
+    all.push(Ref { kind, name, optional, keys });
 }
 
 /// The names of the pull secrets of a Pod's specification.

@@ -6,18 +6,26 @@
 
 mod l01_kind_provider;
 mod l02_crd_with_its_objects;
+mod l03_offline_templates;
 mod l04_depends_on;
 mod l05_ready_means_ready;
 mod l06_service_names;
 mod l07_slots;
 mod l08_crds_folder;
+mod l09_granted;
 mod l10_hook_order;
 mod l11_late_producer;
+mod l12_time_budget;
 mod l13_schema;
+mod l14_uninstall;
+mod l15_hook_pods;
 mod l16_state_in_hooks;
+mod l17_foreign_hooks;
 mod l18_rbac_create_with_names;
 mod l19_rbac_width;
 mod l20_admission;
+mod l21_producers;
+mod l22_private_images;
 mod l23_workloads;
 mod l24_secrets_in_git;
 mod l25_resolvable_pins;
@@ -33,6 +41,7 @@ mod l34_live_changes;
 mod l35_bootstrap_parity;
 mod l36_one_owner;
 mod l37_files;
+mod l38_namespaces;
 mod l39_foreign_words;
 mod l40_substitution;
 mod l41_unread_values;
@@ -57,18 +66,26 @@ use crate::finding::{Finding, Severity, Spot};
 pub const RULES: &[&Rule] = &[
     &l01_kind_provider::RULE,
     &l02_crd_with_its_objects::RULE,
+    &l03_offline_templates::RULE,
     &l04_depends_on::RULE,
     &l05_ready_means_ready::RULE,
     &l06_service_names::RULE,
     &l07_slots::RULE,
     &l08_crds_folder::RULE,
+    &l09_granted::RULE,
     &l10_hook_order::RULE,
     &l11_late_producer::RULE,
+    &l12_time_budget::RULE,
     &l13_schema::RULE,
+    &l14_uninstall::RULE,
+    &l15_hook_pods::RULE,
     &l16_state_in_hooks::RULE,
+    &l17_foreign_hooks::RULE,
     &l18_rbac_create_with_names::RULE,
     &l19_rbac_width::RULE,
     &l20_admission::RULE,
+    &l21_producers::RULE,
+    &l22_private_images::RULE,
     &l23_workloads::RULE,
     &l24_secrets_in_git::RULE,
     &l25_resolvable_pins::RULE,
@@ -84,6 +101,7 @@ pub const RULES: &[&Rule] = &[
     &l35_bootstrap_parity::RULE,
     &l36_one_owner::RULE,
     &l37_files::RULE,
+    &l38_namespaces::RULE,
     &l39_foreign_words::RULE,
     &l40_substitution::RULE,
     &l41_unread_values::RULE,
