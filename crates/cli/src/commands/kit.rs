@@ -2,8 +2,11 @@
 //!
 //! One file per verb. What is judged, and with what, is the same for all: [`judged::Judged`].
 
+mod audit;
 mod changed;
+mod diff;
 mod explain;
+mod graph;
 mod images;
 mod judged;
 mod lint;
@@ -30,6 +33,9 @@ const UNREAD: u8 = 2;
 Examples:
   catalyst kit lint clusters/_template         hold a kit against the rules
   catalyst kit render --release bp-gitea       what one release would apply
+  catalyst kit graph clusters/_template        what waits for what, and what should
+  catalyst kit audit clusters/_template        the kit, its lock file and its objects
+  catalyst kit diff origin/main                what a branch makes of the objects
   catalyst kit explain L18                     what a rule is about
 
 Exit codes:
@@ -42,6 +48,9 @@ pub(crate) enum Command {
     Lint(lint::Args),
     Render(render::Args),
     Images(images::Args),
+    Graph(graph::Args),
+    Audit(audit::Args),
+    Diff(diff::Args),
     Schema(schema::Args),
     Explain(explain::Args),
 }
@@ -58,6 +67,9 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         Command::Lint(args) => lint::run(args, context).await,
         Command::Render(args) => render::run(args, context).await,
         Command::Images(args) => images::run(args, context).await,
+        Command::Graph(args) => graph::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
+        Command::Diff(args) => diff::run(args, context).await,
         Command::Schema(_) => schema::run(context),
         Command::Explain(args) => explain::run(&args, context),
     };

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::place::Place;
 
-fn git(place: &Place, args: &[&str]) {
+pub(crate) fn git(place: &Place, args: &[&str]) {
     let mut git = Command::new("git");
     git.arg("-C").arg(place.root()).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]);
     let done = git.args(args).output().unwrap();
@@ -12,7 +12,7 @@ fn git(place: &Place, args: &[&str]) {
 }
 
 /// A repository whose one commit holds the tree.
-fn repository() -> Place {
+pub(crate) fn repository() -> Place {
     let place = Place::new();
     git(&place, &["init", "--quiet", "--initial-branch=main"]);
     git(&place, &["add", "."]);

@@ -7,5 +7,6 @@
 
 mod changes;
 mod exits;
+mod graphs;
 mod outputs;
 mod place;

@@ -50,12 +50,24 @@ fn variable(text: &str) -> Result<(String, String), String> {
 impl Judged {
     /// Reads, builds and renders what is judged. What could not be is among the facts' problems.
     pub(super) async fn facts(&self, context: &Context<'_>) -> anyhow::Result<Facts> {
-        let missing = |error: std::io::Error| {
-            let headline = format!("`{}` cannot be read: {error}", self.path.display());
-            Explained::new(headline, "Name a folder of a Flux tree, or a chart.")
-        };
-        let path = self.path.canonicalize().map_err(missing)?;
-        let root = repository(&path);
+        self.facts_of(&self.path, None, context).await
+    }
+
+    /// The folder that is judged, with every link followed.
+    pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
+        whole_path(&self.path)
+    }
+
+    /// The same of another folder, in the tree at `root` or in its own repository.
+    pub(super) async fn facts_of(
+        &self,
+        folder: &Path,
+        root: Option<&Path>,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Facts> {
+        let path = whole_path(folder)?;
+        let root = root.map(whole_path).transpose()?;
+        let root = root.as_deref().unwrap_or_else(|| repository(&path));
         let target = path.strip_prefix(root).unwrap_or(Path::new("")).display().to_string();
         let options = Options {
             target,
@@ -89,8 +101,16 @@ impl Judged {
     }
 }
 
+fn whole_path(folder: &Path) -> anyhow::Result<PathBuf> {
+    let missing = |error: std::io::Error| {
+        let headline = format!("`{}` cannot be read: {error}", folder.display());
+        Explained::new(headline, "Name a folder of a Flux tree, or a chart.")
+    };
+    Ok(folder.canonicalize().map_err(missing)?)
+}
+
 /// The nearest folder above with a `.git`; without one, the folder itself.
-fn repository(path: &Path) -> &Path {
+pub(super) fn repository(path: &Path) -> &Path {
     path.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(path)
 }
 
