@@ -1,13 +1,22 @@
 //! The roles of the binary, one module each, and how each of them is started.
 
 mod api;
+mod gateway;
 mod job;
 mod pause;
 mod reflect;
 mod token;
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, anyhow};
 use clap::Subcommand;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// `EX_CONFIG`: what is missing is a setting.
+const MISCONFIGURED: u8 = 78;
 
 /// A role: what this process is.
 #[derive(Debug, Subcommand)]
@@ -16,6 +25,8 @@ pub(crate) enum Role {
     Api(Box<crate::config::ApiArgs>),
     /// Makes access for people and programs, asked of the daemon that runs here.
     Token(token::Args),
+    /// Serves language models to customers, and channels, keys and credit to operators.
+    Gateway(Box<gateway::Args>),
     /// Copies Secrets and ConfigMaps to the namespaces that their annotations name.
     Reflect(reflect::Args),
     /// Does one piece of work for a chart.
@@ -37,10 +48,38 @@ pub(crate) fn run(role: Role) -> Result<()> {
         .map_err(|_| anyhow!("a TLS provider was installed already"))?;
     match role {
         Role::Api(args) => api::start(*args),
+        Role::Gateway(args) => gateway::start(*args),
         Role::Token(args) => block_on(token::run(args)),
         Role::Reflect(args) => block_on(reflect::run(args)),
         Role::Job(args) => block_on(job::run(args)),
         Role::Pause => Ok(()),
+    }
+}
+
+/// What the process ends with when its role failed so.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<gateway::Unset>() { ExitCode::from(MISCONFIGURED) } else { ExitCode::FAILURE }
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+}
+
+/// Cancels `stop` at SIGTERM or SIGINT; returns once it is cancelled, whoever did it.
+fn stop_on_signal(stop: &CancellationToken) -> impl Future<Output = Result<()>> {
+    let stop = stop.clone();
+    async move {
+        let guard = stop.clone().drop_guard();
+        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = stop.cancelled() => {}
+        }
+        tracing::info!("told to stop");
+        drop(guard);
+        Ok(())
     }
 }
 

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "catalyst-control",
             "catalyst-fleet",
+            "catalyst-gateway",
             "catalyst-http",
             "catalyst-model",
             "catalyst-store",

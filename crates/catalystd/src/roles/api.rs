@@ -3,7 +3,6 @@
 //! Build, bind, then run: an address that is taken is found out before anything is resumed. On the
 //! way out: stop accepting, let requests end, stop the control plane, go.
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +12,11 @@ use catalyst_control::{Control, Provisioning, Who};
 use catalyst_http::{postback_router, router, serve};
 use catalyst_model::Tier;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::clusters::Clusters;
 use crate::config::{ApiArgs, Settings};
+use crate::roles::{bind, stop_on_signal};
 use crate::secret_file;
 use crate::self_check::Needs;
 
@@ -90,26 +88,6 @@ async fn run(args: ApiArgs) -> Result<()> {
         tracing::warn!("the control plane did not stop in time; it resumes at the next start");
     }
     Ok(())
-}
-
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
-}
-
-fn stop_on_signal(stop: &CancellationToken) -> impl Future<Output = Result<()>> {
-    let stop = stop.clone();
-    async move {
-        let guard = stop.drop_guard();
-        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("told to stop");
-        drop(guard);
-        Ok(())
-    }
 }
 
 /// A registry token that came by the environment becomes the file that the infrastructure reads.
