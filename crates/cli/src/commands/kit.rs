@@ -3,6 +3,7 @@
 //! One file per verb. What is judged, and with what, is the same for all: [`judged::Judged`].
 
 mod audit;
+mod bump;
 mod changed;
 mod diff;
 mod explain;
@@ -27,7 +28,8 @@ const UNREAD: u8 = 2;
 /// Judge a Flux tree before any cluster sees it.
 ///
 /// Builds what Flux would build and renders what Helm would render, offline, with the libraries
-/// inside the pinned controllers. No cluster is asked, nothing is written but a cache.
+/// inside the pinned controllers. No cluster is asked; nothing is written but a cache, and by `bump` alone
+/// the tree.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -37,6 +39,7 @@ Examples:
   catalyst kit audit clusters/_template        the kit, its lock file and its objects
   catalyst kit diff origin/main                what a branch makes of the objects
   catalyst kit explain L18                     what a rule is about
+  catalyst kit bump --image api=0.2.0          a new tag, everywhere or nowhere
 
 Exit codes:
   0  nothing of severity error was found
@@ -53,6 +56,7 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Schema(schema::Args),
     Explain(explain::Args),
+    Bump(bump::Args),
 }
 
 impl Command {
@@ -72,6 +76,7 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> anyhow::Resu
         Command::Diff(args) => diff::run(args, context).await,
         Command::Schema(_) => schema::run(context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Bump(args) => bump::run(args, context).await,
     };
     // 1 says that something was found; whatever else fails leaves the question open.
     done.map_err(|error| Instead(UNREAD, error).into())

@@ -47,6 +47,13 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A tree, what of it is meant, and what renders it.
+pub(super) struct Ready {
+    pub(super) tree: Arc<Tree>,
+    pub(super) options: Options,
+    pub(super) renderer: Renderer,
+}
+
 impl Judged {
     /// Reads, builds and renders what is judged. What could not be is among the facts' problems.
     pub(super) async fn facts(&self, context: &Context<'_>) -> anyhow::Result<Facts> {
@@ -65,6 +72,22 @@ impl Judged {
         root: Option<&Path>,
         context: &Context<'_>,
     ) -> anyhow::Result<Facts> {
+        let Ready { tree, options, renderer } = self.ready_of(folder, root, context).await?;
+        let work = assemble(tree, &options, &renderer);
+        Ok(shown(context.output, "building and rendering", work).await?)
+    }
+
+    /// Opens the tree and finds the renderer, or builds it.
+    pub(super) async fn ready(&self, context: &Context<'_>) -> anyhow::Result<Ready> {
+        self.ready_of(&self.path, None, context).await
+    }
+
+    async fn ready_of(
+        &self,
+        folder: &Path,
+        root: Option<&Path>,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Ready> {
         let path = whole_path(folder)?;
         let root = root.map(whole_path).transpose()?;
         let root = root.as_deref().unwrap_or_else(|| repository(&path));
@@ -79,9 +102,7 @@ impl Judged {
         let limits = Limits { time: Duration::from_secs(self.time_limit), ..Limits::default() };
         let cache = Cache::new(&context.roots.cache.root().join("kit"));
         let renderer = Renderer::new(&program, limits, (!self.no_cache).then_some(cache));
-        let tree = Arc::new(Tree::open(root)?);
-        let work = assemble(tree, &options, &renderer);
-        Ok(shown(context.output, "building and rendering", work).await?)
+        Ok(Ready { tree: Arc::new(Tree::open(root)?), options, renderer })
     }
 
     /// The renderer: the one named, the one in the cache, or built by the checkout around us.
