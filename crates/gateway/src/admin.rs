@@ -135,7 +135,7 @@ impl Answer for AdminPort {
         peer: SocketAddr,
         request: Request<Incoming>,
     ) -> Response<Reply> {
-        self.route(peer, request).await.unwrap_or_else(|denied| {
+        self.dispatch(peer, request).await.unwrap_or_else(|denied| {
             let Denied { status, code, message, more } = denied;
             let mut body = json!({"success": false, "code": code, "message": message});
             if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
@@ -152,7 +152,7 @@ impl AdminPort {
         Self { gateway, wrong: Arc::default(), started }
     }
 
-    async fn route(&self, peer: SocketAddr, request: Request<Incoming>) -> Done {
+    async fn dispatch(&self, peer: SocketAddr, request: Request<Incoming>) -> Done {
         let (path, query) = {
             let uri = request.uri();
             (uri.path().trim_end_matches('/').to_owned(), Query::of(uri.query()))

@@ -67,7 +67,7 @@ impl Answer for CustomerPort {
     ) -> Response<Reply> {
         let id = RequestId::make(self.0.clock().wall());
         let dialect = dialect(request.uri().path());
-        let mut answer = match self.route(peer, request, id).await {
+        let mut answer = match self.dispatch(peer, request, id).await {
             Ok(answer) => answer,
             Err(fault) => refusal(&fault, dialect.unwrap_or(Dialect::Chat)),
         };
@@ -105,7 +105,7 @@ fn answer(value: &Value) -> Response<Reply> {
 }
 
 impl CustomerPort {
-    async fn route(
+    async fn dispatch(
         &self,
         peer: SocketAddr,
         request: Request<Incoming>,

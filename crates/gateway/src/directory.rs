@@ -243,7 +243,7 @@ impl Directory {
 
     /// The channels that serve `model` to `key` in `dialect`, in the order in which to try them:
     /// by priority, then by chance and weight; those that rest come last.
-    pub(crate) fn route(
+    pub(crate) fn channels_for(
         &self,
         key: &Key,
         model: &str,

@@ -81,7 +81,7 @@ pub(crate) async fn relay(
         return Err(unknown());
     }
     let price = gateway.directory().price(&ask.model).ok_or_else(unknown)?;
-    let mut channels = gateway.directory().route(key, &ask.model, ask.dialect, clock);
+    let mut channels = gateway.directory().channels_for(key, &ask.model, ask.dialect, clock);
     channels.truncate(MAX_ATTEMPTS);
     if channels.is_empty() {
         return Err(unknown());

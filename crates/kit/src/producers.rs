@@ -207,7 +207,7 @@ impl<'a> Producers<'a> {
                 Owner::Release(at) if !upstream.contains(&at) => Some(Some(at)),
                 _ => None,
             };
-            let Some(release) = late else { return None };
+            let release = late?;
             let is_circle = release.is_some_and(|at| self.facts.upstream(at).contains(&own));
             first.get_or_insert(Late { by: maker, how, own, release, is_circle });
         }

@@ -76,7 +76,8 @@ fn story(catalyst: &Catalyst) -> anyhow::Result<Vec<Row>> {
     let kit = ["patch", "kustomization", "bootstrap-kit", "-n", "flux-system", "--type=merge"];
     kubectl.run(&[&kit[..], &["-p", &suspend]].concat(), "")?;
     let ground = Ground::lay(catalyst, &kubectl)?;
-    let wanted = std::env::var("CATALYST_FAILURES").unwrap_or_default();
+    let wanted = std::env::var_os("CATALYST_FAILURES").unwrap_or_default();
+    let wanted = wanted.to_string_lossy();
     let mut rows = Vec::new();
     for script in ground.scripts()? {
         let number = script.split('-').next().unwrap_or_default();

@@ -104,9 +104,9 @@ fn limit(object: &Object, release: &Release) -> Option<(&'static str, u64)> {
     let events = &object.hook.as_ref()?.events;
     let has = |names: [&str; 2]| events.iter().any(|event| names.contains(&event.as_str()));
     let install =
-        has(["pre-install", "post-install"]).then(|| release.declared.install.timeout.as_secs());
+        has(["pre-install", "post-install"]).then_some(release.declared.install.timeout.as_secs());
     let upgrade =
-        has(["pre-upgrade", "post-upgrade"]).then(|| release.declared.upgrade.timeout.as_secs());
+        has(["pre-upgrade", "post-upgrade"]).then_some(release.declared.upgrade.timeout.as_secs());
     match (install, upgrade) {
         (Some(install), Some(upgrade)) if upgrade < install => Some(("upgrade", upgrade)),
         (Some(install), _) => Some(("install", install)),

@@ -55,7 +55,7 @@ fn pod(facts: &Facts, producers: &Producers<'_>, object: &Object) -> Option<Find
             absent(producers, holder, node, want)
         } else if let Some(late) = producers.late(object, &made_by) {
             // Of the own release only a hook could be too early, and its Pod is tried again.
-            let Some(other) = late.release else { return None };
+            let other = late.release?;
             let name_of = |at: usize| &facts.releases[at].declared.name;
             let (own, other) = (name_of(late.own), name_of(other));
             let message = format!(
