@@ -74,7 +74,7 @@ fn commands(line: &str) -> Vec<String> {
 
 /// The words of a call, with something in place of what the reader is to fill in.
 fn words(call: &str) -> Vec<String> {
-    let call = call.split(['…', '>', ';']).next().unwrap_or_default();
+    let call = call.split(['…', '>', ';', '|']).next().unwrap_or_default();
     let mut words = Vec::new();
     for (quoted, piece) in call.split('\'').enumerate().map(|(at, piece)| (at % 2 == 1, piece)) {
         if quoted {

@@ -3,7 +3,7 @@
 use catalyst_testkit::golden;
 use serde_json::Value;
 
-use crate::place::{Place, said, tests};
+use crate::place::{Place, tests};
 
 fn hold(name: &str, actual: &str) {
     golden::hold(&tests().join("golden").join(name), actual);
@@ -97,9 +97,7 @@ fn the_schema_lists_the_members_of_the_file() {
 #[test]
 fn lints_help_teaches_with_examples_and_exit_codes() {
     let place = Place::new();
-    let mut command = place.command(&["lint", "--help"]);
-    // Help tells what the environment holds.
-    let told = said(command.env_clear());
+    let told = place.help("lint");
     assert_eq!(told.code, Some(0), "{}", told.err);
     hold("lint.help.txt", &told.out);
 }

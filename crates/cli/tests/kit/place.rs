@@ -61,6 +61,11 @@ impl Place {
         command
     }
 
+    /// Help of a verb; it tells what the environment holds, so there is none.
+    pub(crate) fn help(&self, verb: &str) -> Said {
+        said(self.command(&[verb, "--help"]).env_clear())
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Said {
         said(&mut self.command(args))
     }
