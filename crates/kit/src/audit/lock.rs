@@ -7,7 +7,7 @@
 
 use crate::facts::Facts;
 use crate::finding::{Finding, Spot};
-use crate::tree::SourceFile;
+use crate::tree::{SourceFile, join};
 use crate::yaml::Node;
 
 /// The file's name.
@@ -116,8 +116,7 @@ impl Expected {
 /// The faults of a file's YAML as findings.
 pub(super) fn faults(file: &SourceFile, findings: &mut Vec<Finding>) {
     for fault in &file.yaml().faults {
-        let spot = Spot { column: fault.column, ..Spot::line(file.path.clone(), fault.line) };
-        findings.push(Finding::load(spot, fault.reason.clone(), "mend the file"));
+        findings.push(Finding::fault(file, fault, "mend the file"));
     }
 }
 
@@ -129,8 +128,4 @@ pub(super) fn plain_slot(slot: &str) -> String {
     } else {
         format!("0{plain}")
     }
-}
-
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

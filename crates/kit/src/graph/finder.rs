@@ -107,24 +107,8 @@ impl<'a> Finder<'a> {
 }
 
 /// Which objects see each other: those of one root build. A tree may hold several clusters.
-fn scope(facts: &Facts, owner: Owner) -> Option<usize> {
-    let mut owner = owner;
-    // The way up has no more steps than there are builds and a release.
-    for _ in 0..=facts.builds.len() + 1 {
-        owner = match owner {
-            Owner::Given => return None,
-            Owner::Release(at) => facts.declaration(&facts.releases[at]).owner,
-            Owner::Build(at) => match facts.builds[at].object {
-                Some(object) => facts.objects[object].owner,
-                None => return Some(at),
-            },
-        };
-    }
-    None
-}
-
 pub(super) fn is_visible(facts: &Facts, maker: Owner, user: Owner) -> bool {
-    match (scope(facts, maker), scope(facts, user)) {
+    match (facts.root_of(maker), facts.root_of(user)) {
         (Some(maker), Some(user)) => maker == user,
         _ => true,
     }
